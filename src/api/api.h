@@ -1,0 +1,76 @@
+/*
+ * What every handler shares. One file an API key, NN_name.c, each with one `const struct api_handler`
+ * that says the versions served; ApiVersions and dispatch are computed from the table of them
+ * (api/table.c), so what is not built cannot be advertised.
+ *
+ * A handler runs on the request's own io loop, or, with on_control, on the control loop, where the
+ * controller and the coordinators live and may be called without a lock. It decodes req->body, acts,
+ * encodes into req->out and ends with req_done(req), at once or later. It must not keep pointers into
+ * the image across turns of its loop.
+ */
+#ifndef API_API_H
+#define API_API_H
+
+#include "base/clock.h"
+#include "base/loop.h"
+#include "base/worker.h"
+#include "wire/req.h"
+
+struct image;	   /* meta/image.h */
+struct controller; /* meta/controller.h */
+struct coord;	   /* coord/coord.h */
+struct config;	   /* meta/config.h: the broker's settings */
+struct append_turn;
+struct fetch_sessions;
+
+/* The broker as handlers see it: made once by main, read-only afterwards. */
+struct api {
+	const struct clock *clock;
+	const struct config *config;
+	struct controller *controller; /* control loop only */
+	struct coord *coord;	       /* control loop only */
+	struct api_loop *control;
+	struct worker_pool *workers;
+	int32_t node_id;
+};
+
+/* One loop's own: the image that it has seen last, and state that no other loop touches. */
+struct api_loop {
+	struct api *api;
+	struct loop *loop;
+	int index;		   /* among the io loops, 0..; -1 is the control loop */
+	const struct image *image; /* replaced between turns by mail, never within one */
+	struct append_turn *appends;
+	struct fetch_sessions *sessions;
+	struct codec_scratch *scratch;
+};
+
+struct api_handler {
+	int16_t key;
+	int16_t version_min, version_max;
+	bool on_control;
+	void (*handle)(struct api_loop *al, struct req *req);
+};
+
+/* Closed by a NULL; in the order of keys. */
+extern const struct api_handler *const api_table[];
+const struct api_handler *api_find(int16_t key);
+
+/* The entry: decodes the header and hands the request to its handler. net calls it through main. */
+void api_dispatch(struct api_loop *al, struct req *req);
+
+/* -- for handlers --------------------------------------------------------------------------- */
+
+/* The body could not be decoded: logs who, what and why, closes the connection, ends the request. */
+void api_malformed(struct req *req, enum err err);
+/* Writes the response header and returns the writer for the body. */
+struct wr *api_begin(struct req *req);
+/* After encoding: answers, or closes the connection when the answer did not fit its cap. */
+void api_end(struct req *req);
+/* The arena or another cap gave out: closes the connection with a log line. */
+void api_overload(struct req *req);
+
+/* The protocol's error code. */
+int16_t errcode_of(enum err err);
+
+#endif
