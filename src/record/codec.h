@@ -1,0 +1,60 @@
+/*
+ * The four compression codecs behind one door.
+ *
+ * Input is whole and in memory; output comes in pieces of a fixed buffer, so that a bomb costs time
+ * up to a cap and never memory. All state that a codec needs (windows, contexts, buffers) lives in
+ * a codec_scratch that its owner keeps, one a thread or loop, and that is reused from batch to
+ * batch.
+ *
+ * What is accepted is what Kafka's Java reads: gzip (several members too); snappy in the framing of
+ * snappy-java (magic, versions, big-endian block lengths) and, unlike Java, as one raw block; the
+ * LZ4 frame format with or without block and content checksums; zstd frames with a window up to 8
+ * MB (what Kafka's levels use), or up to 128 MB in one piece of input, as the output cap allows.
+ */
+#ifndef RECORD_CODEC_H
+#define RECORD_CODEC_H
+
+#include "base/err.h"
+#include "base/str.h"
+#include "wire/wr.h"
+
+/* The low three bits of a batch's attributes. */
+enum codec { CODEC_NONE, CODEC_GZIP, CODEC_SNAPPY, CODEC_LZ4, CODEC_ZSTD, CODEC_COUNT };
+
+/* "none", "gzip", ... as compression.type spells them. */
+const char *codec_name(enum codec codec);
+
+struct codec_scratch;
+
+/*
+ * cap_bytes: the most that one input may decompress to, and with that the most that the scratch
+ * keeps. Nothing is allocated but the struct itself until a codec is first used. NULL when memory
+ * is out.
+ */
+struct codec_scratch *codec_scratch_new(size_t cap_bytes) must_check;
+void codec_scratch_free(struct codec_scratch *scratch);
+/* Gives back what is not needed between batches; contexts of a few 100 KB stay. */
+void codec_scratch_trim(struct codec_scratch *scratch);
+
+/*
+ * Decompression piece by piece. One stream at a time on a scratch; opening another ends the one
+ * before. codec_next gives the next piece, valid until the next call on the scratch; an empty piece
+ * is the end. Errors: ERR_CORRUPT_MESSAGE (input is not what the codec writes, or ends early),
+ * ERR_NOMEM (memory, or more output than the cap).
+ */
+enum err codec_open(struct codec_scratch *scratch, enum codec codec, struct bytes input) must_check;
+enum err codec_next(struct codec_scratch *scratch, struct bytes *piece) must_check;
+
+/* All of it, in a buffer of the scratch that is valid until the next call on the scratch. */
+enum err codec_decompress(struct codec_scratch *scratch, enum codec codec, struct bytes input,
+			  struct bytes *output) must_check;
+
+/*
+ * Appends the compressed input to out, framed as Java clients frame it. level: the codec's own
+ * scale, CODEC_LEVEL_DEFAULT for Kafka's default. Not for CODEC_NONE's sake slow: that is a copy.
+ */
+#define CODEC_LEVEL_DEFAULT (-1000000)
+enum err codec_compress(struct codec_scratch *scratch, enum codec codec, int level,
+			struct bytes input, struct wr *out) must_check;
+
+#endif
