@@ -16,6 +16,7 @@
 
 #include <ev.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/queue.h>
 
 #include "base/clock.h"
