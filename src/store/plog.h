@@ -1,0 +1,316 @@
+/*
+ * plog: one partition's log on disk, exactly as Apache Kafka 4.3 lays it out.
+ *
+ * -- Disk format guide ------------------------------------------------------------------------
+ *
+ * A partition is a flat directory `<topic>-<n>`. Numbers are big-endian. All files below whose name
+ * is a number carry 20 digits, zero-padded: an offset.
+ *
+ *   N.log          record batches, one behind the other. N is the segment's base offset: every
+ * offset in it is >= N and less than N + 2^31. The highest N is the active segment. N.index offset
+ * index: 8-byte entries {int32 offset - N, int32 position}, both rising; the offset is the *last*
+ * of the batch that begins at the position. About one entry in index.interval.bytes. Stock makes
+ * the active segment's file segment.index.bytes long, zeros behind the entries, and cuts it at roll
+ * and close; ours is always exact. So after an unclean stop of stock zeros follow the last entry.
+ *   N.timeindex    12-byte entries {int64 timestamp, int32 offset - N}, both rising: "the largest
+ *                  timestamp up to here is this, in the batch that ends with this offset". Zeros
+ * may follow, as above. N.txnindex     aborted transactions, in the order of their markers, 34
+ * bytes each: {int16 version 0, int64 producer id, first offset, last offset (the marker's), last
+ * stable offset}. Absent or empty when there are none. N.snapshot     producer state as of offset N
+ * (every batch below N counted in): see producer_snapshot.h. Made at each roll, at a clean stop,
+ * and at each checkpoint. Those whose N is no segment's base are removed but for the newest.
+ *   leader-epoch-checkpoint   text: "0\n<count>\n" and a line "<epoch> <start offset>" for each.
+ *   partition.metadata        text: "version: 0\ntopic_id: <22 characters>\n".
+ *
+ * Suffixes: `.deleted` waits for its removal, `.cleaned` is an unfinished rewrite, `.swap` a
+ * finished one that had not replaced its originals; what open does with each is in recover.h.
+ * `<dir>.<hex>-delete` is a deleted partition, `-future` one on its way between directories,
+ * `-stray` one that the metadata did not know. The directory above holds
+ * recovery-point-offset-checkpoint, log-start-offset-checkpoint, replication-offset-checkpoint
+ * (checkpoint.h), .lock and .kafka_cleanshutdown (logdir.h).
+ *
+ * What is needed after an unclean stop: batches from the recovery point on are read and checked,
+ * the first bad one and all behind it are cut off; indexes and producer state are made anew for
+ * that part only. So before the recovery point moves, everything below it is on disk: batches, the
+ * indexes of segments that are no longer active, leader epochs.
+ *
+ * -- Threads -----------------------------------------------------------------------------------
+ *
+ * plog_lock is the partition's append mutex. Functions are marked:
+ *   [lock]   the caller holds plog_lock; writes into the page cache, never waits for a disk sync
+ *   [any]    any thread, without the lock; never waits for an appender
+ *   [read]   as [any], but reads files, and so may wait for the disk when they are cold
+ *   [worker] may wait for syncs; takes the lock inside for short moments; one such call at a time
+ *            for one plog is the caller's duty
+ *
+ * A failed sync, or an I/O error of any write, is final: from then on every call that writes, and
+ * every flush, returns ERR_KAFKA_STORAGE_ERROR, and so does the call that hit it. The caller takes
+ * the log directory offline. ERR_NOSPACE is not final: the file was cut back and the call may be
+ * made again.
+ */
+#ifndef STORE_PLOG_H
+#define STORE_PLOG_H
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/slice.h"
+#include "store/seg_cache.h"
+
+struct plog;
+
+/*
+ * Plain values, all milliseconds and bytes. Borrowed: it outlives the plogs that use it, or until
+ * plog_set_config has given each another. Topics with equal settings share one.
+ */
+struct plog_config {
+	int32_t segment_bytes;	      /* segment.bytes */
+	int64_t segment_ms;	      /* segment.ms */
+	int64_t segment_jitter_ms;    /* segment.jitter.ms */
+	int32_t index_interval_bytes; /* index.interval.bytes */
+	int32_t index_max_bytes;      /* segment.index.bytes */
+	int64_t producer_expiry_ms;   /* producer.id.expiration.ms */
+	bool preallocate;	      /* preallocate */
+	bool compact;		      /* cleanup.policy holds compact; for the cleaner to come */
+	int64_t retention_ms;	      /* retention.ms, -1: none; for retention to come */
+	int64_t retention_bytes;      /* retention.bytes, -1: none; for retention to come */
+	int64_t file_delete_delay_ms; /* file.delete.delay.ms */
+};
+/* Kafka's defaults. */
+void plog_config_init(struct plog_config *cfg);
+
+/* Borrowed for the life of every plog made with it. */
+struct plog_env {
+	const struct clock *clock;
+	struct seg_cache *cache;
+};
+
+/* -- Birth and end -------------------------------------------------------------------------- */
+
+/*
+ * A new, empty partition: the directory (its parent is there) and partition.metadata, nothing
+ * synced; other files come with the first append. ERR_EXISTS when the directory is there. A zero
+ * topic id (the metadata log) writes no partition.metadata. Cheap enough for thousands in one turn
+ * of a loop.
+ */
+enum err plog_create(struct plog **log, const struct plog_env *env, const struct plog_config *cfg,
+		     const char *dir, struct uuid topic_id) must_check;
+
+struct plog_open_args {
+	struct uuid topic_id; /* as in plog_create; a missing partition.metadata is written anew */
+	bool clean;	      /* the directory was stopped cleanly: trust what is there */
+	int64_t recovery_point; /* from its checkpoint, 0 when unknown */
+	int64_t log_start;	/* from its checkpoint, 0 when unknown */
+	int64_t high_watermark; /* from its checkpoint, 0 when unknown; cut to what is there */
+};
+/*
+ * Opens what is there and repairs it [worker]. ERR_INCONSISTENT_TOPIC_ID, ERR_KAFKA_STORAGE_ERROR,
+ * ERR_NOMEM. Damage that a scan can repair is repaired with a warning; an empty directory is an
+ * empty log that starts at args->log_start.
+ */
+enum err plog_open(struct plog **log, const struct plog_env *env, const struct plog_config *cfg,
+		   const char *dir, const struct plog_open_args *args) must_check;
+
+/*
+ * [worker] A clean end: everything on disk, producer snapshot at the log end, indexes closed off.
+ * No other call may be under way or follow, slices excepted: they stay good. The plog is freed in
+ * any case; with an error the directory must not be marked as cleanly stopped. recovery_point and
+ * log_start (may be NULL) get what belongs into the directory's checkpoints.
+ */
+enum err plog_close(struct plog *log, int64_t *recovery_point, int64_t *log_start) must_check;
+/* As after a kill: frees memory, writes nothing. Slices stay good. For deleted partitions and
+ * failed directories. */
+void plog_abandon(struct plog *log);
+/*
+ * Renames the directory to `<dir>.<hex>-delete`, so that its name is free at once, and abandons the
+ * log. *doomed, malloc'd, is the new path, for the caller to file_remove_dir on a worker.
+ */
+enum err plog_delete(struct plog *log, struct uuid unique, char **doomed) must_check;
+
+void plog_set_config(struct plog *log, const struct plog_config *cfg); /* [lock] */
+const char *plog_dir(const struct plog *log);			       /* [any] */
+struct uuid plog_topic_id(const struct plog *log);		       /* [any] */
+/* [any] Sticky: a write or sync failed for good. */
+bool plog_failed(const struct plog *log);
+
+void plog_lock(struct plog *log);
+void plog_unlock(struct plog *log);
+
+/* -- Offsets [any]: acquire loads ----------------------------------------------------------- */
+
+int64_t plog_start(const struct plog *log);
+int64_t plog_end(const struct plog *log); /* of the next record */
+int64_t plog_high_watermark(const struct plog *log);
+/* Below it every transaction is decided: what read_committed may see. Never above the high
+ * watermark. */
+int64_t plog_last_stable(const struct plog *log);
+/* Everything below is on disk. */
+int64_t plog_flushed(const struct plog *log);
+int64_t plog_size_bytes(const struct plog *log); /* of all segments' batches */
+
+/* [lock] Moves it, cut to [start, end]; backwards only by truncation, which does it itself. */
+void plog_set_high_watermark(struct plog *log, int64_t offset);
+
+/* -- Append [lock] -------------------------------------------------------------------------- */
+
+enum plog_origin {
+	PLOG_CLIENT,	  /* a producer: sequences are checked, duplicates found */
+	PLOG_COORDINATOR, /* a coordinator's records and transaction markers */
+	PLOG_RAFT	  /* the metadata log */
+};
+
+/* Whole, validated batches of format 2, in memory that is changed in place. */
+struct plog_append {
+	/* in */
+	uint8_t *data;
+	size_t len_bytes;
+	enum plog_origin origin;
+	/* out: err, and when it is 0 the rest */
+	enum err err;
+	bool duplicate; /* of a batch that is there already; the offsets are that one's */
+	int64_t base_offset, last_offset;
+	int64_t log_append_time_ms; /* -1 unless the topic stamps its own time */
+	int64_t log_start;
+};
+
+/*
+ * Appends items in order, each on its own merits: out of sequence, fenced, too large for a segment
+ * (ERR_RECORD_LIST_TOO_LARGE). Those that pass get base offsets and the leader epoch stamped in and
+ * go out with one pwritev (one for each segment when it rolls); readers see them at return. When
+ * writing fails, the file is cut back and all items of that write fail with it. The answer is the
+ * number of items that were written, duplicates not counted.
+ *
+ * Errors: OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE,
+ * RECORD_LIST_TOO_LARGE, NOSPACE, KAFKA_STORAGE_ERROR, NOMEM.
+ */
+size_t plog_append_as_leader(struct plog *log, struct plog_append *items, size_t items_len,
+			     int32_t leader_epoch);
+
+/*
+ * Appends a leader's batches as they are, with offsets and epochs. Batches below the log end are an
+ * error (ERR_OFFSET_OUT_OF_RANGE). Nothing or all is written.
+ */
+enum err plog_append_as_follower(struct plog *log, const uint8_t *data,
+				 size_t len_bytes) must_check;
+
+/* -- Reading -------------------------------------------------------------------------------- */
+
+struct plog_read_info {
+	int64_t log_start, log_end; /* as seen by this read */
+	bool recent; /* appended lately, so surely in the page cache: needs no probe */
+};
+
+/*
+ * [read] Whole batches of one segment from the batch that holds `offset` on, at most max_bytes,
+ * none that reaches max_offset (exclusive: the high watermark, last stable offset or log end). With
+ * min_one the first batch is given even when it is larger. *out pins the segment until
+ * slice_release; its len_bytes is 0, and nothing is pinned, when there is nothing to give.
+ * ERR_OFFSET_OUT_OF_RANGE when the offset is not in [start, end].
+ */
+enum err plog_read(struct plog *log, int64_t offset, int64_t max_offset, size_t max_bytes,
+		   bool min_one, struct slice *out, struct plog_read_info *info) must_check;
+
+/* [read] The same, copied to memory: at most cap bytes, whole batches; *got 0 at the end. ERR_NOMEM
+ * when one batch is larger than cap, *got then says how large. */
+enum err plog_read_copy(struct plog *log, int64_t offset, int64_t max_offset, void *data,
+			size_t cap_bytes, size_t *got) must_check;
+
+/* One aborted transaction that overlaps a fetched range, for the fetch answer. */
+struct plog_aborted {
+	int64_t producer_id, first_offset;
+};
+/* [read] Those that overlap [from, to), sorted by first offset, in the arena. */
+enum err plog_aborted_txns(struct plog *log, int64_t from, int64_t to, struct arena *arena,
+			   struct plog_aborted **aborted, size_t *aborted_len) must_check;
+/* [read] The offset after the last batch that a slice from plog_read holds: `to` for
+ * plog_aborted_txns. */
+enum err plog_slice_end(struct plog *log, const struct slice *slice, int64_t *offset) must_check;
+
+struct plog_time_offset {
+	int64_t timestamp_ms; /* -1: none */
+	int64_t offset;	      /* -1: there is no such record */
+	int32_t leader_epoch; /* -1: unknown */
+};
+#define PLOG_TIME_LATEST	   (-1)
+#define PLOG_TIME_EARLIEST	   (-2)
+#define PLOG_TIME_MAX		   (-3)
+#define PLOG_TIME_EARLIEST_LOCAL   (-4)
+#define PLOG_TIME_LATEST_TIERED	   (-5)
+#define PLOG_TIME_EARLIEST_PENDING (-6)
+/*
+ * [read] The first record with a timestamp >= ts whose offset is below `upper` (high watermark,
+ * last stable offset or log end), or one of the special values; LATEST answers `upper`.
+ */
+enum err plog_offset_for_time(struct plog *log, int64_t ts, int64_t upper,
+			      struct plog_time_offset *out) must_check;
+
+/* -- Leader epochs -------------------------------------------------------------------------- */
+
+/* [lock] At an election: this epoch begins at the log end. Lower than the newest is ignored. */
+enum err plog_assign_epoch(struct plog *log, int32_t epoch) must_check;
+/* [any] The newest epoch, -1 when there is none. */
+int32_t plog_latest_epoch(struct plog *log);
+/*
+ * [any] OffsetForLeaderEpoch: the largest own epoch <= epoch, and where it ends. Both -1 when
+ * unknown. For the newest epoch the end is the log end.
+ */
+void plog_end_for_epoch(struct plog *log, int32_t epoch, int32_t *found_epoch, int64_t *end_offset);
+/* [any] The epoch that an offset was written in, -1 when unknown. */
+int32_t plog_epoch_of(struct plog *log, int64_t offset);
+
+/* -- Cutting -------------------------------------------------------------------------------- */
+
+/* [lock] Everything from offset on goes: batches, indexes, epochs, producer and transaction state.
+ * Not below the start. */
+enum err plog_truncate_to(struct plog *log, int64_t offset) must_check;
+/* [lock] All goes; the log is empty and begins at offset. */
+enum err plog_truncate_fully_at(struct plog *log, int64_t offset) must_check;
+/*
+ * [lock] DeleteRecords, retention: the log begins at offset (not above the high watermark, else
+ * ERR_OFFSET_OUT_OF_RANGE; lower than now is nothing). Segments wholly below leave the list at once
+ * and their files by plog_do_work. To last, the new start must reach log-start-offset-checkpoint.
+ */
+enum err plog_set_start(struct plog *log, int64_t offset) must_check;
+/* [lock] Begins a new segment now, if the active one holds anything (the metadata log's snapshots,
+ * tests). */
+enum err plog_roll(struct plog *log) must_check;
+
+/* -- Disk ----------------------------------------------------------------------------------- */
+
+/* [any] Is there anything that plog_flush would sync? */
+bool plog_is_dirty(const struct plog *log);
+/*
+ * [worker] All that was appended before the call is on disk when it returns 0, and plog_flushed
+ * says so: batches with fdatasync, new files with their directory, finished segments' indexes.
+ */
+enum err plog_flush(struct plog *log) must_check;
+/*
+ * [worker] plog_flush, and what makes recovery from there cheap: leader epochs and a producer
+ * snapshot. *recovery_point is what the checkpoint file may then say.
+ */
+enum err plog_checkpoint(struct plog *log, int64_t *recovery_point) must_check;
+/* [worker] Makes a created partition's directory and partition.metadata durable, without its parent
+ * (logdir_sync does that once for many). */
+enum err plog_sync_created(struct plog *log) must_check;
+
+/* [any] Has a roll or deletion left work (index ends, snapshots, removal of files)? */
+bool plog_has_work(const struct plog *log);
+enum err plog_do_work(struct plog *log) must_check; /* [worker] */
+
+/* -- Producers [lock] ----------------------------------------------------------------------- */
+
+/* Forgets producers that were silent for producer_expiry_ms and have no open transaction. */
+void plog_expire_producers(struct plog *log);
+
+/* What DescribeProducers shows. */
+struct plog_producer {
+	int64_t producer_id;
+	int16_t producer_epoch;
+	int32_t last_sequence, coordinator_epoch; /* -1: none */
+	int64_t last_timestamp_ms;
+	int64_t txn_start_offset; /* -1: no open transaction */
+};
+enum err plog_producers(struct plog *log, struct arena *arena, struct plog_producer **producers,
+			size_t *producers_len) must_check;
+
+#endif
