@@ -109,6 +109,17 @@ void partition_unwait(struct partition *part, struct waiter *waiter);
 
 /* -- log life ---------------------------------------------------------------------------------- */
 
+/*
+ * A clean end, on a worker or after the loops have ended: closes the log and frees the partition, whose
+ * only reference this is. The two offsets belong into the directory's checkpoints.
+ */
+enum err partition_close(struct partition *part, int64_t *recovery_point,
+			 int64_t *log_start) must_check;
+/*
+ * The topic is deleted: resigns, and renames the directory so that its name is free at once. The files
+ * go with the last reference. `unique` tells this deletion from others of the same name.
+ */
+enum err partition_delete(struct partition *part, struct uuid unique) must_check;
 /* DeleteRecords: -1 is the high watermark. *low is the log start offset from then on. */
 enum err partition_delete_records(struct partition *part, int64_t offset, int64_t *low) must_check;
 

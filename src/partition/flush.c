@@ -1,0 +1,108 @@
+/* Which partitions are dirty and since when: a list by deadline and one timer, on the control loop. */
+#include "partition/flush.h"
+
+#include <stdlib.h>
+
+#include "partition/partition_int.h"
+
+struct flusher {
+	struct loop *control;
+	struct loop_timer timer;
+	TAILQ_HEAD(flush_entries, flush_entry) dirty; /* by deadline, earliest first */
+};
+
+static struct partition *flush_partition(struct flush_entry *entry)
+{
+	return container_of(entry, struct partition, dirty);
+}
+
+static void flusher_arm(struct flusher *flusher)
+{
+	struct flush_entry *first = TAILQ_FIRST(&flusher->dirty);
+	int64_t now = clock_mono_ms(loop_clock(flusher->control));
+
+	if (first != NULL)
+		loop_timer_start(&flusher->timer,
+				 first->deadline_ms > now ? first->deadline_ms - now : 0);
+}
+
+/* Deadlines mostly rise with time, so the place is found near the end. */
+static void flusher_insert(struct flusher *flusher, struct flush_entry *entry)
+{
+	struct flush_entry *before = TAILQ_LAST(&flusher->dirty, flush_entries);
+
+	while (before != NULL && before->deadline_ms > entry->deadline_ms)
+		before = TAILQ_PREV(before, flush_entries, link);
+	if (before == NULL)
+		TAILQ_INSERT_HEAD(&flusher->dirty, entry, link);
+	else
+		TAILQ_INSERT_AFTER(&flusher->dirty, before, entry, link);
+}
+
+static void flusher_on_dirty(struct mail *mail)
+{
+	struct flush_entry *entry = container_of(mail, struct flush_entry, mail);
+	struct partition *part = flush_partition(entry);
+	struct flusher *flusher = part->env.flusher;
+
+	entry->deadline_ms = clock_mono_ms(loop_clock(flusher->control)) +
+			     atomic_load(&part->rules.flush_ms);
+	flusher_insert(flusher, entry);
+	if (TAILQ_FIRST(&flusher->dirty) == entry)
+		flusher_arm(flusher);
+}
+
+static void flusher_flush(struct flush_entry *entry)
+{
+	struct partition *part = flush_partition(entry);
+
+	plog_lock(part->log);
+	entry->posted = false;
+	if (plog_is_dirty(part->log) && !atomic_load(&part->gone))
+		partition_flush_locked(part);
+	plog_unlock(part->log);
+	partition_unref(part);
+}
+
+static void flusher_on_time(struct loop_timer *timer)
+{
+	struct flusher *flusher = container_of(timer, struct flusher, timer);
+	int64_t now = clock_mono_ms(loop_clock(flusher->control));
+	struct flush_entry *entry;
+
+	while ((entry = TAILQ_FIRST(&flusher->dirty)) != NULL && entry->deadline_ms <= now) {
+		TAILQ_REMOVE(&flusher->dirty, entry, link);
+		flusher_flush(entry);
+	}
+	flusher_arm(flusher);
+}
+
+struct flusher *flusher_new(struct loop *control)
+{
+	struct flusher *flusher = calloc(1, sizeof(*flusher));
+
+	must(flusher != NULL);
+	flusher->control = control;
+	TAILQ_INIT(&flusher->dirty);
+	loop_timer_init(&flusher->timer, control, flusher_on_time);
+	return flusher;
+}
+
+void flusher_free(struct flusher *flusher)
+{
+	struct flush_entry *entry;
+
+	loop_timer_stop(&flusher->timer);
+	while ((entry = TAILQ_FIRST(&flusher->dirty)) != NULL) {
+		TAILQ_REMOVE(&flusher->dirty, entry, link);
+		partition_unref(flush_partition(entry));
+	}
+	free(flusher);
+}
+
+void flusher_post(struct flusher *flusher, struct partition *part)
+{
+	partition_ref(part);
+	part->dirty.mail = (struct mail){.deliver = flusher_on_dirty};
+	loop_post(flusher->control, &part->dirty.mail);
+}

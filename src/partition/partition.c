@@ -1,0 +1,468 @@
+/*
+ * Roles, appends, watermarks and waiters of one partition.
+ *
+ * Lock order: plog_lock, then wait_lock, then a wake box's lock. Wakes happen after plog_lock was let
+ * go.
+ */
+#include "partition/partition.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "partition/partition_int.h"
+
+#define FLUSH_EACH 1 /* flush.messages=1: nobody is told before it is on disk */
+
+struct partition *partition_new(const struct partition_env *env, struct str topic,
+				struct uuid topic_id, int32_t idx, struct plog *log,
+				const struct partition_rules *rules)
+{
+	struct partition *part = calloc(1, sizeof(*part));
+	char *name = str_dup(topic);
+
+	if (part == NULL || name == NULL) {
+		free(part);
+		free(name);
+		return NULL;
+	}
+	part->magic = PARTITION_MAGIC;
+	part->refs = 1;
+	part->topic = name;
+	part->topic_id = topic_id;
+	part->idx = idx;
+	part->env = *env;
+	part->log = log;
+	part->leader_epoch = -1;
+	pthread_mutex_init(&part->wait_lock, NULL);
+	TAILQ_INIT(&part->waiters);
+	partition_set_rules(part, rules);
+	return part;
+}
+
+struct partition *partition_ref(struct partition *part)
+{
+	must_be(part, PARTITION_MAGIC);
+	atomic_fetch_add_explicit(&part->refs, 1, memory_order_relaxed);
+	return part;
+}
+
+/* -- the end of a deleted partition's directory ---------------------------------------------- */
+
+struct removal {
+	struct job job;
+	char *dir;
+};
+
+static void partition_remove_dir(struct job *job)
+{
+	struct removal *removal = container_of(job, struct removal, job);
+	enum err err = file_remove_dir(removal->dir);
+
+	if (err != ERR_OK)
+		log_warn("partition", "cannot remove %s: %s", removal->dir, err_text(err));
+	free(removal->dir);
+	free(removal);
+}
+
+static void partition_free(struct partition *part)
+{
+	struct removal *removal;
+
+	must(TAILQ_EMPTY(&part->waiters));
+	if (part->log != NULL)
+		plog_abandon(part->log);
+	if (part->doomed != NULL && (removal = calloc(1, sizeof(*removal))) != NULL) {
+		*removal =
+		    (struct removal){.job = {.run = partition_remove_dir}, .dir = part->doomed};
+		worker_submit(part->env.workers, &removal->job);
+	}
+	pthread_mutex_destroy(&part->wait_lock);
+	free(part->topic);
+	part->magic = 0;
+	free(part);
+}
+
+void partition_unref(struct partition *part)
+{
+	must_be(part, PARTITION_MAGIC);
+	if (atomic_fetch_sub_explicit(&part->refs, 1, memory_order_acq_rel) == 1)
+		partition_free(part);
+}
+
+/* -- what it is -------------------------------------------------------------------------------- */
+
+struct str partition_topic(const struct partition *part)
+{
+	return str_of(part->topic);
+}
+
+struct uuid partition_topic_id(const struct partition *part)
+{
+	return part->topic_id;
+}
+
+int32_t partition_idx(const struct partition *part)
+{
+	return part->idx;
+}
+
+struct plog *partition_log(struct partition *part)
+{
+	must_be(part, PARTITION_MAGIC);
+	return part->log;
+}
+
+int32_t partition_leader_epoch(const struct partition *part)
+{
+	return atomic_load(&part->leader_epoch);
+}
+
+int64_t partition_log_start(const struct partition *part)
+{
+	return plog_start(part->log);
+}
+
+int64_t partition_log_end(const struct partition *part)
+{
+	return plog_end(part->log);
+}
+
+int64_t partition_high_watermark(const struct partition *part)
+{
+	return plog_high_watermark(part->log);
+}
+
+int64_t partition_last_stable(const struct partition *part)
+{
+	return plog_last_stable(part->log);
+}
+
+enum err partition_check_leader(const struct partition *part, int32_t current_leader_epoch)
+{
+	int32_t epoch = atomic_load(&part->leader_epoch);
+
+	must_be(part, PARTITION_MAGIC);
+	if (atomic_load(&part->gone))
+		return ERR_UNKNOWN_TOPIC_OR_PARTITION;
+	if (plog_failed(part->log))
+		return ERR_KAFKA_STORAGE_ERROR;
+	if (current_leader_epoch >= 0 && current_leader_epoch < epoch)
+		return ERR_FENCED_LEADER_EPOCH;
+	if (current_leader_epoch >= 0 && current_leader_epoch > epoch)
+		return ERR_UNKNOWN_LEADER_EPOCH;
+	return atomic_load(&part->leads) ? ERR_OK : ERR_NOT_LEADER_OR_FOLLOWER;
+}
+
+/* -- waiting ----------------------------------------------------------------------------------- */
+
+static bool partition_is_over(const struct partition *part)
+{
+	return !atomic_load(&part->leads) || plog_failed(part->log);
+}
+
+bool partition_is_committed(const struct partition *part, int64_t offset)
+{
+	return plog_high_watermark(part->log) >= offset;
+}
+
+static void partition_enlist(struct partition *part, struct waiter *waiter)
+{
+	must(waiter->place == WAITER_IDLE);
+	must(loop_is_mine(waiter->box->loop));
+	waiter->place = WAITER_ON_PARTITION;
+	TAILQ_INSERT_TAIL(&part->waiters, waiter, link);
+}
+
+bool partition_wait_committed(struct partition *part, struct waiter *waiter, int64_t offset)
+{
+	bool wait;
+
+	must_be(part, PARTITION_MAGIC);
+	waiter->offset = offset;
+	waiter->for_data = false;
+	/* The high watermark is published before this lock is taken for the wake: none is missed. */
+	pthread_mutex_lock(&part->wait_lock);
+	wait = !partition_is_committed(part, offset) && !partition_is_over(part);
+	if (wait)
+		partition_enlist(part, waiter);
+	pthread_mutex_unlock(&part->wait_lock);
+	return wait;
+}
+
+void partition_wait_data(struct partition *part, struct waiter *waiter)
+{
+	must_be(part, PARTITION_MAGIC);
+	waiter->for_data = true;
+	pthread_mutex_lock(&part->wait_lock);
+	partition_enlist(part, waiter);
+	pthread_mutex_unlock(&part->wait_lock);
+}
+
+void partition_unwait(struct partition *part, struct waiter *waiter)
+{
+	must_be(part, PARTITION_MAGIC);
+	pthread_mutex_lock(&part->wait_lock);
+	if (waiter->place == WAITER_ON_PARTITION) {
+		TAILQ_REMOVE(&part->waiters, waiter, link);
+		waiter->place = WAITER_IDLE;
+	}
+	pthread_mutex_unlock(&part->wait_lock);
+	wake_box_take(waiter);
+}
+
+/* Whoever has reason to look again goes to the box of its loop. */
+static void partition_wake(struct partition *part, bool for_data)
+{
+	struct waiter *waiter, *next;
+	bool over = partition_is_over(part);
+
+	pthread_mutex_lock(&part->wait_lock);
+	for (waiter = TAILQ_FIRST(&part->waiters); waiter != NULL; waiter = next) {
+		next = TAILQ_NEXT(waiter, link);
+		if (!over && (waiter->for_data ? !for_data
+					       : !partition_is_committed(part, waiter->offset)))
+			continue;
+		TAILQ_REMOVE(&part->waiters, waiter, link);
+		wake_box_put(waiter);
+	}
+	pthread_mutex_unlock(&part->wait_lock);
+}
+
+/* -- flushing and other work on the log: one job at a time ------------------------------------- */
+
+/* With plog_lock: what the flush has made good becomes visible. */
+static void partition_advance_locked(struct partition *part)
+{
+	bool sync = atomic_load(&part->rules.flush_messages) == FLUSH_EACH;
+
+	plog_set_high_watermark(part->log, sync ? plog_flushed(part->log) : plog_end(part->log));
+}
+
+static enum err partition_job_once(struct partition *part)
+{
+	enum err err = ERR_OK;
+	bool flush;
+
+	plog_lock(part->log);
+	flush = part->flush_wanted;
+	part->flush_wanted = false;
+	plog_unlock(part->log);
+	if (plog_has_work(part->log))
+		err = plog_do_work(part->log);
+	if (flush && err == ERR_OK)
+		err = plog_flush(part->log);
+	return err;
+}
+
+static void partition_run_job(struct job *job)
+{
+	struct partition *part = container_of(job, struct partition, job);
+	int64_t before;
+	bool again, moved;
+	enum err err;
+
+	do {
+		err = partition_job_once(part);
+		plog_lock(part->log);
+		before = plog_high_watermark(part->log);
+		if (err == ERR_OK && atomic_load(&part->leads))
+			partition_advance_locked(part);
+		moved = plog_high_watermark(part->log) > before;
+		again = part->flush_wanted && err == ERR_OK;
+		part->job_runs = again;
+		plog_unlock(part->log);
+		if (err != ERR_OK)
+			log_error("partition", "%s-%d: %s", part->topic, part->idx, err_text(err));
+		partition_wake(part, moved);
+	} while (again);
+	partition_unref(part);
+}
+
+static void partition_start_job(struct partition *part)
+{
+	if (part->job_runs)
+		return;
+	part->job_runs = true;
+	partition_ref(part);
+	part->job = (struct job){.run = partition_run_job};
+	worker_submit(part->env.workers, &part->job);
+}
+
+void partition_flush_locked(struct partition *part)
+{
+	part->flush_wanted = true;
+	partition_start_job(part);
+}
+
+/* After an append, with plog_lock: who makes it durable, and when. */
+static void partition_plan_flush(struct partition *part)
+{
+	int64_t messages = atomic_load(&part->rules.flush_messages);
+
+	if (plog_end(part->log) - plog_flushed(part->log) >= messages) {
+		partition_flush_locked(part);
+	} else if (!part->dirty.posted && atomic_load(&part->rules.flush_ms) < INT64_MAX) {
+		part->dirty.posted = true;
+		flusher_post(part->env.flusher, part);
+	}
+	if (plog_has_work(part->log))
+		partition_start_job(part);
+}
+
+/* -- appending --------------------------------------------------------------------------------- */
+
+static enum err partition_may_append(struct partition *part, enum partition_acks acks)
+{
+	enum err err = partition_check_leader(part, -1);
+
+	if (err == ERR_OK && acks == PARTITION_ACKS_ALL &&
+	    atomic_load(&part->in_sync) < atomic_load(&part->rules.min_insync_replicas))
+		err = ERR_NOT_ENOUGH_REPLICAS;
+	return err;
+}
+
+void partition_append(struct partition *part, struct plog_append *items, size_t items_len,
+		      enum partition_acks acks)
+{
+	bool written = false;
+	enum err err;
+
+	must_be(part, PARTITION_MAGIC);
+	must(items_len > 0);
+	plog_lock(part->log);
+	err = partition_may_append(part, acks);
+	if (err == ERR_OK) {
+		written = plog_append_as_leader(part->log, items, items_len,
+						atomic_load(&part->leader_epoch)) > 0;
+	} else {
+		for (size_t i = 0; i < items_len; i++)
+			items[i].err = err;
+	}
+	if (written) {
+		partition_advance_locked(part);
+		partition_plan_flush(part);
+	}
+	plog_unlock(part->log);
+	if (written)
+		partition_wake(part, true);
+}
+
+/* -- roles and rules --------------------------------------------------------------------------- */
+
+void partition_set_rules(struct partition *part, const struct partition_rules *rules)
+{
+	must_be(part, PARTITION_MAGIC);
+	atomic_store(&part->rules.max_message_bytes, rules->max_message_bytes);
+	atomic_store(&part->rules.before_max_ms, rules->before_max_ms);
+	atomic_store(&part->rules.after_max_ms, rules->after_max_ms);
+	atomic_store(&part->rules.timestamp_type, rules->timestamp_type);
+	atomic_store(&part->rules.min_insync_replicas, rules->min_insync_replicas);
+	atomic_store(&part->rules.compacted, rules->compacted);
+	atomic_store(&part->rules.flush_messages, rules->flush_messages);
+	atomic_store(&part->rules.flush_ms, rules->flush_ms);
+	if (!atomic_load(&part->leads))
+		return;
+	/* Those who waited for a flush may have no reason left. */
+	plog_lock(part->log);
+	partition_advance_locked(part);
+	plog_unlock(part->log);
+	partition_wake(part, true);
+}
+
+void partition_rules(const struct partition *part, struct partition_rules *rules)
+{
+	*rules = (struct partition_rules){
+	    .max_message_bytes = atomic_load(&part->rules.max_message_bytes),
+	    .before_max_ms = atomic_load(&part->rules.before_max_ms),
+	    .after_max_ms = atomic_load(&part->rules.after_max_ms),
+	    .timestamp_type = atomic_load(&part->rules.timestamp_type),
+	    .min_insync_replicas = atomic_load(&part->rules.min_insync_replicas),
+	    .compacted = atomic_load(&part->rules.compacted),
+	    .flush_messages = atomic_load(&part->rules.flush_messages),
+	    .flush_ms = atomic_load(&part->rules.flush_ms),
+	};
+}
+
+enum err partition_lead(struct partition *part, int32_t leader_epoch, int32_t in_sync)
+{
+	enum err err;
+
+	must_be(part, PARTITION_MAGIC);
+	must(leader_epoch >= atomic_load(&part->leader_epoch));
+	plog_lock(part->log);
+	err = plog_assign_epoch(part->log, leader_epoch);
+	if (err == ERR_OK) {
+		atomic_store(&part->leader_epoch, leader_epoch);
+		atomic_store(&part->in_sync, in_sync);
+		atomic_store(&part->leads, true);
+		/* Alone in the ISR, all that recovery left is committed. */
+		plog_set_high_watermark(part->log, plog_end(part->log));
+	}
+	plog_unlock(part->log);
+	partition_wake(part, true);
+	return err;
+}
+
+void partition_resign(struct partition *part, bool gone)
+{
+	must_be(part, PARTITION_MAGIC);
+	plog_lock(part->log);
+	atomic_store(&part->leads, false);
+	if (gone)
+		atomic_store(&part->gone, true);
+	plog_unlock(part->log);
+	partition_wake(part, true);
+}
+
+/* -- log life ---------------------------------------------------------------------------------- */
+
+enum err partition_delete_records(struct partition *part, int64_t offset, int64_t *low)
+{
+	enum err err;
+
+	must_be(part, PARTITION_MAGIC);
+	plog_lock(part->log);
+	if (offset == -1)
+		offset = plog_high_watermark(part->log);
+	err = offset < 0 ? ERR_OFFSET_OUT_OF_RANGE : plog_set_start(part->log, offset);
+	if (err == ERR_OK && plog_has_work(part->log))
+		partition_start_job(part);
+	plog_unlock(part->log);
+	*low = plog_start(part->log);
+	partition_wake(part, true);
+	return err;
+}
+
+enum err partition_close(struct partition *part, int64_t *recovery_point, int64_t *log_start)
+{
+	enum err err;
+
+	must_be(part, PARTITION_MAGIC);
+	must(atomic_load(&part->refs) == 1);
+	err = plog_close(part->log, recovery_point, log_start);
+	part->log = NULL;
+	partition_unref(part);
+	return err;
+}
+
+enum err partition_delete(struct partition *part, struct uuid unique)
+{
+	char *doomed, hex[33];
+	enum err err;
+
+	must_be(part, PARTITION_MAGIC);
+	partition_resign(part, true);
+	for (int i = 0; i < 16; i++)
+		snprintf(hex + 2 * i, 3, "%02x", unique.b[i]);
+	if (asprintf(&doomed, "%s.%s-delete", plog_dir(part->log), hex) < 0)
+		return ERR_NOMEM;
+	err = file_rename(plog_dir(part->log), doomed);
+	if (err != ERR_OK) {
+		free(doomed);
+		return err;
+	}
+	part->doomed = doomed;
+	return ERR_OK;
+}

@@ -1,0 +1,56 @@
+/* What the files of this room share about a partition; nobody else includes it. */
+#ifndef PARTITION_PARTITION_INT_H
+#define PARTITION_PARTITION_INT_H
+
+#include "partition/partition.h"
+
+#define PARTITION_MAGIC 0x9a271710u
+
+/* A partition's place in the flusher: control loop, but for `posted` (under plog_lock). */
+struct flush_entry {
+	struct mail mail;
+	TAILQ_ENTRY(flush_entry) link;
+	int64_t deadline_ms;
+	bool posted; /* dirty, and the flusher knows or will */
+};
+
+struct partition {
+	uint32_t magic;
+	_Atomic int refs;
+	char *topic;
+	struct uuid topic_id;
+	int32_t idx;
+	struct partition_env env;
+	struct plog *log;
+	char *doomed; /* the directory to remove with the last reference */
+
+	/* Written on the control loop under plog_lock, read anywhere. */
+	_Atomic int32_t leader_epoch; /* of this broker's leadership or the last known; -1 none */
+	_Atomic bool leads;
+	_Atomic bool gone;
+	_Atomic int32_t in_sync;
+
+	/* Each on its own; a change of several at once may be seen in part for a moment. */
+	struct {
+		_Atomic int64_t max_message_bytes, before_max_ms, after_max_ms;
+		_Atomic int64_t flush_messages, flush_ms;
+		_Atomic int32_t timestamp_type, min_insync_replicas;
+		_Atomic bool compacted;
+	} rules;
+
+	pthread_mutex_t wait_lock;
+	struct waiters waiters; /* under wait_lock */
+
+	/* The one job that may work on the log at a time; under plog_lock. */
+	struct job job;
+	bool job_runs, flush_wanted;
+
+	struct flush_entry dirty;
+};
+
+/* Wants a flush that starts after this call; with plog_lock held. */
+void partition_flush_locked(struct partition *part);
+/* Takes a dirty partition's mail; on any thread. */
+void flusher_post(struct flusher *flusher, struct partition *part);
+
+#endif
