@@ -197,6 +197,7 @@ enum err plog_append_as_follower(struct plog *log, const uint8_t *data,
 
 struct plog_read_info {
 	int64_t log_start, log_end; /* as seen by this read */
+	int64_t next_offset;	    /* after the last batch given; the offset asked for when none */
 	bool recent; /* appended lately, so surely in the page cache: needs no probe */
 };
 
@@ -222,10 +223,6 @@ struct plog_aborted {
 /* [read] Those that overlap [from, to), sorted by first offset, in the arena. */
 enum err plog_aborted_txns(struct plog *log, int64_t from, int64_t to, struct arena *arena,
 			   struct plog_aborted **aborted, size_t *aborted_len) must_check;
-/* [read] The offset after the last batch that a slice from plog_read holds: `to` for
- * plog_aborted_txns. */
-enum err plog_slice_end(struct plog *log, const struct slice *slice, int64_t *offset) must_check;
-
 struct plog_time_offset {
 	int64_t timestamp_ms; /* -1: none */
 	int64_t offset;	      /* -1: there is no such record */
