@@ -63,6 +63,9 @@ struct batch_header {
  */
 enum err batch_header_read(struct bytes bytes, struct batch_header *header) must_check;
 
+/* The same without a check: 61 bytes are there, and the caller judges them. */
+void batch_header_load(const uint8_t *batch, struct batch_header *header);
+
 /* Of exactly one whole batch, whose header was read. ERR_CORRUPT_MESSAGE. */
 enum err batch_check_crc(struct bytes batch) must_check;
 
@@ -109,5 +112,9 @@ int32_t batch_last_sequence(const struct batch_header *header);
 void batch_stamp(uint8_t *batch, int64_t base_offset, int32_t leader_epoch);
 /* In place, with a new CRC over the batch's size_bytes. */
 void batch_stamp_time(uint8_t *batch, enum batch_timestamp_type type, int64_t max_timestamp);
+/* Writes length and CRC for a batch of size_bytes whose other fields stand. */
+void batch_seal(uint8_t *batch, size_t size_bytes);
+/* Writes the 61 bytes for records that stand behind them already, and seals. */
+void batch_header_write(uint8_t *batch, const struct batch_header *header);
 
 #endif

@@ -7,9 +7,9 @@
  * batch.
  *
  * What is accepted is what Kafka's Java reads: gzip (several members too); snappy in the framing of
- * snappy-java (magic, versions, big-endian block lengths) and, unlike Java, as one raw block; the
- * LZ4 frame format with or without block and content checksums; zstd frames with a window up to 8
- * MB (what Kafka's levels use), or up to 128 MB in one piece of input, as the output cap allows.
+ * snappy-java (magic, versions, big-endian block lengths) or, as librdkafka sends it, as one raw
+ * block; the LZ4 frame format with independent blocks; zstd frames of any window that zstd itself
+ * takes by default (128 MB), of which nothing is allocated before it is filled.
  */
 #ifndef RECORD_CODEC_H
 #define RECORD_CODEC_H
@@ -27,9 +27,9 @@ const char *codec_name(enum codec codec);
 struct codec_scratch;
 
 /*
- * cap_bytes: the most that one input may decompress to, and with that the most that the scratch
- * keeps. Nothing is allocated but the struct itself until a codec is first used. NULL when memory
- * is out.
+ * cap_bytes: the most memory that goes into one buffer: what codec_decompress may give, a raw
+ * snappy block, a zstd frame with a large window. Nothing is allocated but the struct itself until
+ * a codec is first used. NULL when memory is out.
  */
 struct codec_scratch *codec_scratch_new(size_t cap_bytes) must_check;
 void codec_scratch_free(struct codec_scratch *scratch);
@@ -37,12 +37,14 @@ void codec_scratch_free(struct codec_scratch *scratch);
 void codec_scratch_trim(struct codec_scratch *scratch);
 
 /*
- * Decompression piece by piece. One stream at a time on a scratch; opening another ends the one
- * before. codec_next gives the next piece, valid until the next call on the scratch; an empty piece
- * is the end. Errors: ERR_CORRUPT_MESSAGE (input is not what the codec writes, or ends early),
- * ERR_NOMEM (memory, or more output than the cap).
+ * Decompression piece by piece, to output_cap_bytes in all. One stream at a time on a scratch;
+ * opening another ends the one before. codec_next gives the next piece, valid until the next call
+ * on the scratch; an empty piece is the end, which is given only after the whole input was right.
+ * Errors: ERR_CORRUPT_MESSAGE (input is not what the codec writes, or ends early), ERR_NOMEM
+ * (memory, or more output than a cap).
  */
-enum err codec_open(struct codec_scratch *scratch, enum codec codec, struct bytes input) must_check;
+enum err codec_open(struct codec_scratch *scratch, enum codec codec, struct bytes input,
+		    size_t output_cap_bytes) must_check;
 enum err codec_next(struct codec_scratch *scratch, struct bytes *piece) must_check;
 
 /* All of it, in a buffer of the scratch that is valid until the next call on the scratch. */
@@ -51,7 +53,7 @@ enum err codec_decompress(struct codec_scratch *scratch, enum codec codec, struc
 
 /*
  * Appends the compressed input to out, framed as Java clients frame it. level: the codec's own
- * scale, CODEC_LEVEL_DEFAULT for Kafka's default. Not for CODEC_NONE's sake slow: that is a copy.
+ * scale, CODEC_LEVEL_DEFAULT for Kafka's default. CODEC_NONE is a copy.
  */
 #define CODEC_LEVEL_DEFAULT (-1000000)
 enum err codec_compress(struct codec_scratch *scratch, enum codec codec, int level,
