@@ -1,9 +1,10 @@
 /*
  * The writer: a growing buffer with a sticky error, and file ranges set between its bytes.
  *
- * What is on its way to a socket is `buf` cut at each entry of `cuts`: bytes up to cuts[0].at_bytes,
- * then that slice, then bytes up to cuts[1].at_bytes, ... So record data goes from the page cache to
- * the socket without a copy. The writer owns its buffer and its slices until wr_fini or a take.
+ * What is on its way to a socket is `buf` cut at each entry of `cuts`: bytes up to
+ * cuts[0].at_bytes, then that slice, then bytes up to cuts[1].at_bytes, ... So record data goes
+ * from the page cache to the socket without a copy. The writer owns its buffer and its slices until
+ * wr_fini or a take.
  *
  * Errors: ERR_NOMEM (out of memory or over cap_bytes). After an error nothing more is written.
  */
@@ -70,11 +71,18 @@ void wr_array(struct wr *wr, size_t count, bool is_null, bool compact);
  * error they are released at once.
  */
 struct records {
-	struct bytes bytes;    /* used when slices_len is 0; ptr NULL is null */
-	struct slice *slices;  /* borrowed array, contents moved into the writer */
+	struct bytes bytes;   /* used when slices_len is 0; ptr NULL is null */
+	struct slice *slices; /* borrowed array, contents moved into the writer */
 	size_t slices_len;
 };
 void wr_records(struct wr *wr, struct records *records, bool compact, bool nullable);
+
+/*
+ * A tagged field: wr_tag, its content, wr_tag_done with what wr_tag returned. The size is put in
+ * front of the content when it is known. No slices inside.
+ */
+size_t wr_tag(struct wr *wr, uint32_t tag);
+void wr_tag_done(struct wr *wr, size_t at);
 
 /* Overwrites 4 bytes at `at`, as for a size that is known only at the end. */
 void wr_patch_int32(struct wr *wr, size_t at, int32_t v);
