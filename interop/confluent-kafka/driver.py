@@ -1,0 +1,111 @@
+"""confluent-kafka, as interop/lib/clients.py describes a driver."""
+
+import pathlib
+import sys
+
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+from interop.lib.driverside import PollingMember, pack, say, serve, unpack  # pylint: disable=wrong-import-position
+
+BOOTSTRAP = sys.argv[1]
+BASE = {"bootstrap.servers": BOOTSTRAP, "socket.timeout.ms": 20000}
+
+
+def record(message):
+    return {
+        "partition": message.partition(),
+        "offset": message.offset(),
+        "key": pack(message.key()),
+        "value": pack(message.value()),
+        "headers": [[name, pack(value)] for name, value in message.headers() or ()],
+    }
+
+
+def create(topic, partitions):
+    admin = AdminClient(BASE)
+    admin.create_topics([NewTopic(topic, partitions, 1)], request_timeout=20)[topic].result()
+
+
+def partitions(topic):
+    return {"count": len(AdminClient(BASE).list_topics(topic, timeout=20).topics[topic].partitions)}
+
+
+def produce(topic, codec, records):
+    failed = []
+    producer = Producer({**BASE, "compression.type": codec, "linger.ms": 20, "enable.idempotence": True})
+    for each in records:
+        producer.produce(
+            topic,
+            partition=each["partition"],
+            key=unpack(each["key"]),
+            value=unpack(each["value"]),
+            headers=[(name, unpack(value)) for name, value in each["headers"]],
+            on_delivery=lambda error, _: error and failed.append(error),
+        )
+    if producer.flush(30) or failed:
+        raise RuntimeError(f"not delivered: {failed or 'timed out'}")
+
+
+def take(message):
+    """The message as a record, None when there is none."""
+    if message is None:
+        return None
+    if message.error():
+        if message.error().code() == KafkaError._PARTITION_EOF:  # pylint: disable=protected-access
+            return None
+        raise RuntimeError(message.error())
+    return record(message)
+
+
+def consume(topic, partitions, count):  # pylint: disable=redefined-outer-name
+    consumer = Consumer({**BASE, "group.id": "unused", "enable.auto.commit": False})
+    consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
+    while count:
+        row = take(consumer.poll(1))
+        if row:
+            say(record=row)
+            count -= 1
+    consumer.close()
+
+
+class Member(PollingMember):
+    """A consumer that says what it is given."""
+
+    def __init__(self, group, topic):
+        self.assigned = set()
+        self.consumer = Consumer(
+            {
+                **BASE,
+                "group.id": group,
+                "auto.offset.reset": "earliest",
+                "enable.auto.commit": False,
+                "heartbeat.interval.ms": 500,
+                "session.timeout.ms": 10000,
+            }
+        )
+        self.consumer.subscribe([topic], on_assign=self._assign, on_revoke=self._revoke, on_lost=self._revoke)
+        self.begin()
+
+    def _assign(self, _, given):
+        self.assigned |= {each.partition for each in given}
+        say(assigned=sorted(self.assigned))
+
+    def _revoke(self, _, taken):
+        self.assigned -= {each.partition for each in taken}
+        say(assigned=sorted(self.assigned))
+
+    def poll_once(self):
+        row = take(self.consumer.poll(0.1))
+        if row:
+            say(record=row)
+
+    def commit_now(self):
+        self.consumer.commit(asynchronous=False)
+
+    def close_now(self):
+        self.consumer.close()
+
+
+serve(create=create, partitions=partitions, produce=produce, consume=consume, member=Member)
