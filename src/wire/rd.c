@@ -217,8 +217,11 @@ void rd_tag_done(struct rd *rd, const struct rd *in, uint32_t tag, uint32_t *see
 
 void rd_skip_tags(struct rd *rd)
 {
+	uint32_t seen = 0;
 	for (uint32_t n = rd_tags(rd); n > 0; n--) {
 		uint32_t tag;
-		(void)rd_tag(rd, &tag);
+		struct rd in = rd_tag(rd, &tag);
+		in.pos = in.end;
+		rd_tag_done(rd, &in, tag, &seen);
 	}
 }
