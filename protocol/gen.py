@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes C from the schemas: gen.py OUT_DIR SCHEMA_DIR
+"""Writes C from the schemas: gen.py OUT_DIR SCHEMA_DIR FILE.msg...
 
-A .msg file becomes one .c file; an API and each record get a header. proto/apis.h lists the APIs
-for src/wire/apis.c. A file that would not change is left alone, so that little is rebuilt.
+A .msg file becomes one .c file; an API and each record get a header. proto/api_list.h lists the APIs
+for src/wire/apis.c, proto/tables.c describes all fields for src/wire/table.c. A file that would not change is left alone, so that little is rebuilt.
 The conventions of the C are told at the top of src/wire/proto.h.
 """
 
@@ -11,19 +11,14 @@ import sys
 from pathlib import Path
 
 import schema
+import tables
+from names import Names, field_name
 
 C_TYPES = {'bool': 'bool', 'int8': 'int8_t', 'int16': 'int16_t', 'uint16': 'uint16_t',
            'int32': 'int32_t', 'uint32': 'uint32_t', 'int64': 'int64_t', 'float64': 'double',
            'uuid': 'struct uuid', 'string': 'struct str', 'bytes': 'struct bytes',
            'records': 'struct records'}
 LIMITS = {str(-2**31): 'INT32_MIN', str(2**31 - 1): 'INT32_MAX', str(2**63 - 1): 'INT64_MAX'}
-KEYWORDS = {'default', 'register', 'int', 'char', 'bool', 'struct', 'static', 'const'}
-
-
-def snake(name):
-    name = name.replace('KRaft', 'Kraft')
-    name = re.sub(r'([a-z0-9])([A-Z])', r'\1_\2', name)
-    return re.sub(r'([A-Z]+)([A-Z][a-z])', r'\1_\2', name).lower()
 
 
 def wrap(line):
@@ -40,29 +35,6 @@ def wrap(line):
         out += rest[:max(cuts)].rstrip() + '\n'
         rest = indent + '    ' + rest[max(cuts):]
     return out + rest
-
-
-class Names:
-    """C names of a message."""
-
-    def __init__(self, message):
-        self.message = message
-        if message.kind == 'record':
-            self.base = snake(message.name)
-            self.prefix = self.base
-        else:
-            self.base = snake(message.api)
-            self.prefix = self.base + ('_req' if message.kind == 'request' else '_res')
-
-    def struct(self, struct):
-        if struct is self.message.root:
-            return self.prefix
-        return f'{self.prefix}_{snake(struct.name)}'
-
-
-def field_name(f):
-    name = snake(f.name)
-    return name + '_' if name in KEYWORDS else name
 
 
 class Writer:
@@ -560,9 +532,9 @@ def put_file(path, text):
         path.write_text(text)
 
 
-def main(out, root):
+def main(out, root, *paths):
     root = Path(root)
-    files = schema.load(root)
+    files = schema.load(paths)
     for path, messages in files.items():
         bases = {}
         for message in messages:
@@ -571,6 +543,7 @@ def main(out, root):
             put_file(Path(out) / 'proto' / f'{base}.h', header(base, group, root))
         put_file(Path(out) / 'proto' / c_file(path.relative_to(root)), source(bases, messages, root))
     put_file(Path(out) / 'proto' / 'api_list.h', api_list(files))
+    put_file(Path(out) / 'proto' / 'tables.c', tables.source(files))
 
 
 if __name__ == '__main__':

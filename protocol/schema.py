@@ -6,7 +6,7 @@ A file holds one API, request and response together, or one or more records. Ind
     api Produce key 0 versions 3-13 flexible 9+ on broker
 
     request
-        Name        type   [versions]  [tag N]  [classic]  [= default]
+        Name        type   [versions]  [tag N]  [classic]  [secret]  [= default]
 
     record TopicRecord key 2 versions 0 flexible 0+
         Name        string
@@ -17,8 +17,8 @@ that brings it, indented; a struct that several fields share stands in a block `
 level of the message's fields. `?` behind a type lets it be null, `?7+` in those versions only.
 Versions are those in which the field is there: `3`, `3-12`, `13+`; none means all of what it is in.
 A field with a tag travels in the tagged section. Without a default a field's is zero, false or
-empty. `classic` keeps the classic encoding in flexible versions too. `unstable 6` in a head means
-that 6 is described but not served. A struct that may be null and has a tag has no `= null`: absent
+empty. `classic` keeps the classic encoding in flexible versions too; a `secret` is not shown in the
+log. `unstable 6` in a head means that 6 is described but not served. A struct that may be null and has a tag has no `= null`: absent
 reads as null, and null is always written.
 """
 
@@ -63,6 +63,7 @@ class Field:
         self.nullable = None   # Range
         self.tag = None
         self.classic = False
+        self.secret = False
         self.default = None    # as written, or None
         self.struct = None     # set when base names one
 
@@ -176,7 +177,7 @@ def parse_head(words):
 
 FIELD = re.compile(r'(?P<name>[A-Z]\w*) +(?P<array>\[\])?(?P<base>\w+)(?P<null>\?(?P<nullv>[\d+-]+)?)?'
                    r'( +(?P<versions>\d[\d+-]*))?( +tag (?P<tag>\d+))?(?P<classic> +classic)?'
-                   r'( += (?P<default>.+))?')
+                   r'(?P<secret> +secret)?( += (?P<default>.+))?')
 
 
 def parse_field(text, outer):
@@ -191,6 +192,7 @@ def parse_field(text, outer):
         f.nullable = parse_range(m['nullv'], versions) if m['nullv'] else versions
     f.tag = int(m['tag']) if m['tag'] else None
     f.classic = m['classic'] is not None
+    f.secret = m['secret'] is not None
     f.default = m['default']
     return f
 
@@ -280,11 +282,12 @@ def check_field(message, f):
         raise SchemaError(f'{where}: a struct that may be null must be so in all its versions')
     if f.nullable and f.base in SIZES and not f.is_array:
         raise SchemaError(f'{where}: {f.base} cannot be null')
+    if f.default == '""' or f.default not in (None, 'null') and (f.is_array or f.base in BLOBS):
+        raise SchemaError(f'{where}: this type has no defaults but null')
     if f.default == 'null' and not f.nullable:
         raise SchemaError(f'{where}: null is not allowed as its default')
 
 
-def load(folder):
-    """All messages below a folder, by file."""
-    paths = sorted(Path(folder).rglob('*.msg'))
-    return {path: Parser(path).parse() for path in paths}
+def load(paths):
+    """All messages, by file."""
+    return {Path(path): Parser(Path(path)).parse() for path in paths}
