@@ -33,7 +33,7 @@ struct req {
 	struct arena arena;
 	struct bytes frame;  /* without the 4-byte size; owned by net, see frame_release */
 	struct str listener; /* name of the listener it came by; borrowed from the connection's listener */
-	struct str client_address; /* numeric, without port, as in DescribeGroups; in the arena */
+	struct str client_address; /* numeric, without port, as in DescribeGroups; the connection's */
 	int64_t received_us; /* monotonic */
 
 	struct req_header header; /* set by api's dispatch */
@@ -42,15 +42,18 @@ struct req {
 	struct wr out;	/* response header and body, without the 4-byte size */
 	bool no_answer; /* acks=0: done, but nothing is sent */
 	bool close;	/* close the connection in place of an answer; the reason has been logged */
-	bool overlap;	/* later frames of this connection may begin although this one is not answered */
+	bool overlap;	/* later frames may begin although this one is not answered; see req_overlap */
 
 	void (*on_cancel)(struct req *req); /* set by api while parked on req->loop */
 	void *parked;			    /* api's, while on_cancel is set */
 
 	bool abandoned; /* the connection is gone: written on req->loop only */
 	struct mail mail;
-	void (*on_done)(struct req *req); /* net's */
-	void *conn;			  /* net's */
+	/* net's; any but on_done may be NULL */
+	void (*on_done)(struct req *req);    /* on req->loop */
+	void (*on_overlap)(struct req *req); /* on req->loop */
+	void (*on_release)(struct req *req); /* wherever req_release_frame is called */
+	void *conn;
 };
 
 #define REQ_MAGIC 0x7e94e571u
@@ -58,12 +61,13 @@ struct req {
 /* Answers the request: req->out, no_answer and close say how. The caller must not touch it again. */
 void req_done(struct req *req);
 
+/* Sets req->overlap and lets what waits behind this request begin. On req->loop, before req_done. */
+void req_overlap(struct req *req);
+
 /*
  * For a request that parks for long: moves the frame's bytes that are still needed (none but header
  * strings) to the arena and gives the frame's memory back to the budget. After it req->frame is empty
  * and everything that pointed into it is stale, but for header.client_id.
  */
 void req_release_frame(struct req *req);
-
-/* Response header for the version that was asked (v0, or v1 with tags when flexible), from req->header. */
 #endif
