@@ -69,7 +69,8 @@ void *arena_alloc(struct arena *arena, size_t size)
 		arena->failed = true;
 		return NULL;
 	}
-	size = (size + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
+	/* Nothing has an address, too: NULL would say that memory is out. */
+	size = ((size > 0 ? size : 1) + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
 	if ((size_t)(arena->end - arena->next) < size && !arena_grow(arena, size)) {
 		arena->failed = true;
 		return NULL;
