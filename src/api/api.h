@@ -1,34 +1,41 @@
 /*
- * What every handler shares. One file an API key, NN_name.c, each with one `const struct api_handler`
- * that says the versions served; ApiVersions and dispatch are computed from the table of them
- * (api/table.c), so what is not built cannot be advertised.
+ * What every handler shares. One file an API key, NN_name.c, each with one `const struct
+ * api_handler` that says the versions served; ApiVersions and dispatch are computed from the table
+ * of them (api/table.c), so what is not built cannot be advertised.
  *
  * A handler runs on the request's own io loop, or, with on_control, on the control loop, where the
- * controller and the coordinators live and may be called without a lock. It decodes req->body, acts,
- * encodes into req->out and ends with req_done(req), at once or later. It must not keep pointers into
- * the image across turns of its loop.
+ * controller and the coordinators live and may be called without a lock. It decodes req->body,
+ * acts, encodes into req->out and ends with req_done(req), at once or later. It must not keep
+ * pointers into the image across turns of its loop.
  */
 #ifndef API_API_H
 #define API_API_H
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/worker.h"
 #include "wire/req.h"
 
-struct image;	   /* meta/image.h */
-struct controller; /* meta/controller.h */
-struct coord;	   /* coord/coord.h */
-struct config;	   /* meta/config.h: the broker's settings */
-struct append_turn;
+struct image;	      /* meta/image.h */
+struct controller;    /* meta/controller.h */
+struct coord;	      /* coord/coord.h */
+struct config;	      /* meta/config.h: the broker's settings */
+struct checkpointer;  /* partition/checkpointer.h */
+struct producer_ids;  /* api/producer_ids.h */
+struct append_turn;   /* partition/append_turn.h */
+struct codec_scratch; /* record/codec.h */
+struct wake_box;      /* partition/wait.h */
 struct fetch_sessions;
 
 /* The broker as handlers see it: made once by main, read-only afterwards. */
 struct api {
 	const struct clock *clock;
 	const struct config *config;
-	struct controller *controller; /* control loop only */
-	struct coord *coord;	       /* control loop only */
+	struct controller *controller;	   /* control loop only */
+	struct coord *coord;		   /* control loop only */
+	struct checkpointer *checkpointer; /* control loop only */
+	struct producer_ids *producer_ids; /* control loop only */
 	struct api_loop *control;
 	struct worker_pool *workers;
 	int32_t node_id;
@@ -43,6 +50,8 @@ struct api_loop {
 	struct append_turn *appends;
 	struct fetch_sessions *sessions;
 	struct codec_scratch *scratch;
+	struct wake_box *box;
+	struct log_limit refusals; /* log lines about requests that are not served */
 };
 
 struct api_handler {
@@ -61,7 +70,8 @@ void api_dispatch(struct api_loop *al, struct req *req);
 
 /* -- for handlers --------------------------------------------------------------------------- */
 
-/* The body could not be decoded: logs who, what and why, closes the connection, ends the request. */
+/* The body could not be decoded: logs who, what and why, closes the connection, ends the request.
+ */
 void api_malformed(struct req *req, enum err err);
 /* Writes the response header and returns the writer for the body. */
 struct wr *api_begin(struct req *req);

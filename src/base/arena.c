@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define ARENA_MAGIC	  0xa4e7a001u
-#define ARENA_CHUNK_MIN	  1024u
-#define ARENA_CHUNK_MAX	  (256u * 1024)
-#define ARENA_ALIGN	  16u
-#define ARENA_HEAD	  ((sizeof(struct arena_chunk) + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1))
+#define ARENA_MAGIC	0xa4e7a001u
+#define ARENA_CHUNK_MIN 1024u
+#define ARENA_CHUNK_MAX (256u * 1024)
+#define ARENA_ALIGN	16u
+#define ARENA_HEAD	((sizeof(struct arena_chunk) + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1))
 
 struct arena_chunk {
 	struct arena_chunk *older;

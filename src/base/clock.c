@@ -37,8 +37,9 @@ static int64_t clock_fake_mono(const struct clock *clock)
 
 void clock_fake_init(struct clock_fake *fake, int64_t wall_ms)
 {
-	*fake = (struct clock_fake){
-	    .clock = {clock_fake_wall, clock_fake_mono}, .wall_ms = wall_ms, .mono_us = 1000000};
+	*fake = (struct clock_fake){.clock = {clock_fake_wall, clock_fake_mono},
+				    .wall_ms = wall_ms,
+				    .mono_us = 1000000};
 }
 
 void clock_fake_advance(struct clock_fake *fake, int64_t ms)

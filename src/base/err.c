@@ -5,10 +5,9 @@
 
 static const struct {
 	const char *name, *text;
-} err_table[ERR_COUNT] = {
-    [ERR_OK] = {"NONE", "no error"},
+} err_table[ERR_COUNT] = {[ERR_OK] = {"NONE", "no error"},
 #define ERR(name, text) [ERR_##name] = {#name, text},
-    ERR_LIST
+			  ERR_LIST
 #undef ERR
 };
 

@@ -13,19 +13,21 @@
 #include "base/str.h"
 
 /*
- * The fault hook: asked before each call with its name ("open", "pwrite", "fdatasync", "rename", ...)
- * and path or NULL. Returns 0 to go on, or an errno that the call then fails with. Set before threads
- * start, by tests only; it must be thread-safe itself.
+ * The fault hook: asked before each call with its name ("open", "pwrite", "fdatasync", "rename",
+ * ...) and path or NULL. Returns 0 to go on, or an errno that the call then fails with. Set before
+ * threads start, by tests only; it must be thread-safe itself.
  */
 typedef int (*file_fault_fn)(const char *call, const char *path);
 void file_set_fault(file_fault_fn fault);
 
-enum err file_open(const char *path, int flags, int *fd) must_check; /* O_CLOEXEC added, mode 0644 */
+enum err file_open(const char *path, int flags,
+		   int *fd) must_check; /* O_CLOEXEC added, mode 0644 */
 void file_close(int fd);
 
 /* All bytes or an error; never partly done without an error. After one the caller cuts back. */
 enum err file_pwrite(int fd, const void *data, size_t len_bytes, off_t pos) must_check;
-/* The iovecs are used up (changed). At most IOV_MAX are written in one call, any number is taken. */
+/* The iovecs are used up (changed). At most IOV_MAX are written in one call, any number is taken.
+ */
 enum err file_pwritev(int fd, struct iovec *iov, size_t iov_len, off_t pos) must_check;
 /* Up to len bytes; *got is less only at the end of the file. */
 enum err file_pread(int fd, void *data, size_t len_bytes, off_t pos, size_t *got) must_check;
@@ -42,7 +44,8 @@ enum err file_sync_dir(const char *dir) must_check;
 bool file_exists(const char *path);
 
 /* A whole small file, malloc'd, NUL behind it. ERR_BADFILE when larger than cap_bytes. */
-enum err file_read_all(const char *path, size_t cap_bytes, char **data, size_t *len_bytes) must_check;
+enum err file_read_all(const char *path, size_t cap_bytes, char **data,
+		       size_t *len_bytes) must_check;
 /*
  * Replaces a small file: writes path.tmp, and renames it over path. With durable set the file is
  * synced before and its directory after the rename.

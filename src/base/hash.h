@@ -1,7 +1,7 @@
 /*
- * uthash over XXH3 with a seed that is random at each start, so that a peer cannot choose names that
- * collide. Include this instead of uthash.h. Out of memory in a table is a must(): the tables grow by
- * small steps, with things that were capped before.
+ * uthash over XXH3 with a seed that is random at each start, so that a peer cannot choose names
+ * that collide. Include this instead of uthash.h. Out of memory in a table is a must(): the tables
+ * grow by small steps, with things that were capped before.
  */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H

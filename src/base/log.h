@@ -4,7 +4,13 @@
 
 #include <stdbool.h>
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG, LOG_LEVEL_TRACE };
+enum log_level {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARN,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG,
+	LOG_LEVEL_TRACE
+};
 
 /* The one global of the tree: set at start, read everywhere. */
 void log_set_level(enum log_level level);
@@ -15,10 +21,10 @@ void log_line(enum log_level level, const char *room, const char *format, ...)
 #define log_error(room, ...) log_line(LOG_LEVEL_ERROR, room, __VA_ARGS__)
 #define log_warn(room, ...)  log_line(LOG_LEVEL_WARN, room, __VA_ARGS__)
 #define log_info(room, ...)  log_line(LOG_LEVEL_INFO, room, __VA_ARGS__)
-#define log_debug(room, ...)                                                                       \
-	do {                                                                                       \
-		if (log_wants(LOG_LEVEL_DEBUG))                                                    \
-			log_line(LOG_LEVEL_DEBUG, room, __VA_ARGS__);                              \
+#define log_debug(room, ...)                                          \
+	do {                                                          \
+		if (log_wants(LOG_LEVEL_DEBUG))                       \
+			log_line(LOG_LEVEL_DEBUG, room, __VA_ARGS__); \
 	} while (0)
 
 /* Peers can make us log: at most `per_second` lines of one kind; says how many were left out. */

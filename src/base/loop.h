@@ -1,13 +1,13 @@
 /*
  * Event loops and their mailboxes.
  *
- * One thread runs one loop (libev inside). All state that belongs to a loop is touched on its thread
- * only; everything else reaches it by mail. A mail is embedded in the thing that it speaks of, so
- * posting never allocates, blocks or fails; one mail is in at most one mailbox at a time.
+ * One thread runs one loop (libev inside). All state that belongs to a loop is touched on its
+ * thread only; everything else reaches it by mail. A mail is embedded in the thing that it speaks
+ * of, so posting never allocates, blocks or fails; one mail is in at most one mailbox at a time.
  *
- * What one turn produces leaves together: loop_defer runs a task once, after all events of this turn
- * and before the loop sleeps. Tasks deferred by tasks run in the same turn (bounded: a task must not
- * defer itself for ever).
+ * What one turn produces leaves together: loop_defer runs a task once, after all events of this
+ * turn and before the loop sleeps. Tasks deferred by tasks run in the same turn (bounded: a task
+ * must not defer itself for ever).
  *
  * Thread-safe: loop_post, loop_stop. All else: on the loop's own thread, or before it runs.
  */

@@ -13,19 +13,19 @@
 
 _Noreturn void must_fail(const char *expr, const char *file, int line, const char *func);
 
-#define must(e)                                                                                    \
-	do {                                                                                       \
-		if (__builtin_expect(!(e), 0))                                                     \
-			must_fail(#e, __FILE__, __LINE__, __func__);                               \
+#define must(e)                                                      \
+	do {                                                         \
+		if (__builtin_expect(!(e), 0))                       \
+			must_fail(#e, __FILE__, __LINE__, __func__); \
 	} while (0)
 
 #define never(what) must_fail("reached: " what, __FILE__, __LINE__, __func__)
 
 /* The first member of a checked struct is `uint32_t magic`. */
-#define must_be(ptr, magic_value)                                                                  \
-	do {                                                                                       \
-		must((ptr) != NULL);                                                               \
-		must((ptr)->magic == (magic_value));                                               \
+#define must_be(ptr, magic_value)                    \
+	do {                                         \
+		must((ptr) != NULL);                 \
+		must((ptr)->magic == (magic_value)); \
 	} while (0)
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

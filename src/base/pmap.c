@@ -1,7 +1,7 @@
 /*
- * The persistent map. A node's priority is a hash of its key, so the shape depends on the keys alone
- * and its depth is logarithmic with overwhelming probability; the seed is random, so a peer cannot
- * choose names that make it deep. Recursion is as deep as the tree.
+ * The persistent map. A node's priority is a hash of its key, so the shape depends on the keys
+ * alone and its depth is logarithmic with overwhelming probability; the seed is random, so a peer
+ * cannot choose names that make it deep. Recursion is as deep as the tree.
  */
 #include "base/pmap.h"
 

@@ -1,12 +1,13 @@
 /*
  * A persistent ordered map from byte strings to pointers: a treap with path copying.
  *
- * A map is one pointer to its root (NULL is the empty map) and never changes: put and del return a new
- * root that shares all but O(log n) nodes with the old one, which stays valid until it is dropped.
- * Order is that of memcmp, shorter first. The shape depends on the keys alone.
+ * A map is one pointer to its root (NULL is the empty map) and never changes: put and del return a
+ * new root that shares all but O(log n) nodes with the old one, which stays valid until it is
+ * dropped. Order is that of memcmp, shorter first. The shape depends on the keys alone.
  *
  * Values are shared by the versions and counted through the ops of the map's kind. Counts are not
- * atomic: put, del, ref and unref belong to one thread; any thread may read a root that was handed to it.
+ * atomic: put, del, ref and unref belong to one thread; any thread may read a root that was handed
+ * to it.
  */
 #ifndef BASE_PMAP_H
 #define BASE_PMAP_H
@@ -25,7 +26,8 @@ struct pmap_ops {
  * All take the reference that `map` stands for and return the one to use from then on. put takes a
  * reference of value. The key is copied. On ERR_NOMEM the old map is still valid and still owned.
  */
-enum err pmap_put(struct pmap **map, const struct pmap_ops *ops, struct bytes key, void *value) must_check;
+enum err pmap_put(struct pmap **map, const struct pmap_ops *ops, struct bytes key,
+		  void *value) must_check;
 /* No such key: nothing changes. */
 enum err pmap_del(struct pmap **map, const struct pmap_ops *ops, struct bytes key) must_check;
 struct pmap *pmap_ref(struct pmap *map);

@@ -24,7 +24,7 @@ struct bytes {
 };
 
 /* For printf: printf("%.*s", STR_ARG(s)); a null prints as nothing. */
-#define STR_ARG(s) (int)(s).len, ((s).ptr != NULL ? (s).ptr : "")
+#define STR_ARG(s)   (int)(s).len, ((s).ptr != NULL ? (s).ptr : "")
 #define STR(literal) ((struct str){("" literal), sizeof(literal) - 1})
 #define STR_NULL     ((struct str){NULL, 0})
 #define BYTES_NULL   ((struct bytes){NULL, 0})

@@ -2,7 +2,8 @@
  * Worker threads for what may block: fdatasync, recovery, deletion, cold reads.
  *
  * A job is embedded in what it works on. run() is called on a worker; then done() is delivered on
- * home's mailbox (or nowhere when home is NULL: run() was the end, and the job may be gone by then).
+ * home's mailbox (or nowhere when home is NULL: run() was the end, and the job may be gone by
+ * then).
  */
 #ifndef BASE_WORKER_H
 #define BASE_WORKER_H

@@ -23,8 +23,9 @@ struct append_turn *append_turn_new(struct loop *loop, struct wake_box *box)
 	struct append_turn *turn = calloc(1, sizeof(*turn));
 
 	if (turn != NULL)
-		*turn = (struct append_turn){
-		    .loop = loop, .box = box, .task = {.run = append_turn_run}};
+		*turn = (struct append_turn){.loop = loop,
+					     .box = box,
+					     .task = {.run = append_turn_run}};
 	return turn;
 }
 

@@ -19,9 +19,9 @@ struct append {
 	/* private */
 	struct partition *part; /* a reference */
 	struct append *next;
-	struct append *last;  /* of this partition's list, in its first append */
-	size_t count;	      /* in the first */
-	UT_hash_handle hh;    /* the first of each partition is in the table */
+	struct append *last; /* of this partition's list, in its first append */
+	size_t count;	     /* in the first */
+	UT_hash_handle hh;   /* the first of each partition is in the table */
 	struct waiter waiter;
 };
 

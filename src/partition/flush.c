@@ -1,4 +1,5 @@
-/* Which partitions are dirty and since when: a list by deadline and one timer, on the control loop. */
+/* Which partitions are dirty and since when: a list by deadline and one timer, on the control loop.
+ */
 #include "partition/flush.h"
 
 #include <stdlib.h>
@@ -8,6 +9,8 @@
 struct flusher {
 	struct loop *control;
 	struct loop_timer timer;
+	void (*on_dirty)(void *ctx);
+	void *ctx;
 	TAILQ_HEAD(flush_entries, flush_entry) dirty; /* by deadline, earliest first */
 };
 
@@ -45,11 +48,13 @@ static void flusher_on_dirty(struct mail *mail)
 	struct partition *part = flush_partition(entry);
 	struct flusher *flusher = part->env.flusher;
 
-	entry->deadline_ms = clock_mono_ms(loop_clock(flusher->control)) +
-			     atomic_load(&part->rules.flush_ms);
+	entry->deadline_ms =
+	    clock_mono_ms(loop_clock(flusher->control)) + atomic_load(&part->rules.flush_ms);
 	flusher_insert(flusher, entry);
 	if (TAILQ_FIRST(&flusher->dirty) == entry)
 		flusher_arm(flusher);
+	if (flusher->on_dirty != NULL)
+		flusher->on_dirty(flusher->ctx);
 }
 
 static void flusher_flush(struct flush_entry *entry)
@@ -77,12 +82,14 @@ static void flusher_on_time(struct loop_timer *timer)
 	flusher_arm(flusher);
 }
 
-struct flusher *flusher_new(struct loop *control)
+struct flusher *flusher_new(struct loop *control, void (*on_dirty)(void *ctx), void *ctx)
 {
 	struct flusher *flusher = calloc(1, sizeof(*flusher));
 
 	must(flusher != NULL);
 	flusher->control = control;
+	flusher->on_dirty = on_dirty;
+	flusher->ctx = ctx;
 	TAILQ_INIT(&flusher->dirty);
 	loop_timer_init(&flusher->timer, control, flusher_on_time);
 	return flusher;

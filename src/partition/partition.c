@@ -1,8 +1,8 @@
 /*
  * Roles, appends, watermarks and waiters of one partition.
  *
- * Lock order: plog_lock, then wait_lock, then a wake box's lock. Wakes happen after plog_lock was let
- * go.
+ * Lock order: plog_lock, then wait_lock, then a wake box's lock. Wakes happen after plog_lock was
+ * let go.
  */
 #include "partition/partition.h"
 
@@ -17,7 +17,7 @@
 
 struct partition *partition_new(const struct partition_env *env, struct str topic,
 				struct uuid topic_id, int32_t idx, struct plog *log,
-				const struct partition_rules *rules)
+				int64_t recovery_point, const struct partition_rules *rules)
 {
 	struct partition *part = calloc(1, sizeof(*part));
 	char *name = str_dup(topic);
@@ -35,6 +35,7 @@ struct partition *partition_new(const struct partition_env *env, struct str topi
 	part->env = *env;
 	part->log = log;
 	part->leader_epoch = -1;
+	part->recovery_point = recovery_point;
 	pthread_mutex_init(&part->wait_lock, NULL);
 	TAILQ_INIT(&part->waiters);
 	partition_set_rules(part, rules);
@@ -182,7 +183,8 @@ bool partition_wait_committed(struct partition *part, struct waiter *waiter, int
 	must_be(part, PARTITION_MAGIC);
 	waiter->offset = offset;
 	waiter->for_data = false;
-	/* The high watermark is published before this lock is taken for the wake: none is missed. */
+	/* The high watermark is published before this lock is taken for the wake: none is missed.
+	 */
 	pthread_mutex_lock(&part->wait_lock);
 	wait = !partition_is_committed(part, offset) && !partition_is_over(part);
 	if (wait)
@@ -221,8 +223,8 @@ static void partition_wake(struct partition *part, bool for_data)
 	pthread_mutex_lock(&part->wait_lock);
 	for (waiter = TAILQ_FIRST(&part->waiters); waiter != NULL; waiter = next) {
 		next = TAILQ_NEXT(waiter, link);
-		if (!over && (waiter->for_data ? !for_data
-					       : !partition_is_committed(part, waiter->offset)))
+		if (!over &&
+		    (waiter->for_data ? !for_data : !partition_is_committed(part, waiter->offset)))
 			continue;
 		TAILQ_REMOVE(&part->waiters, waiter, link);
 		wake_box_put(waiter);
@@ -309,6 +311,32 @@ static void partition_plan_flush(struct partition *part)
 	}
 	if (plog_has_work(part->log))
 		partition_start_job(part);
+}
+
+int64_t partition_checkpoint(struct partition *part)
+{
+	int64_t recovery_point;
+	bool mine;
+
+	must_be(part, PARTITION_MAGIC);
+	plog_lock(part->log);
+	recovery_point = part->recovery_point;
+	mine = !part->job_runs && plog_end(part->log) > recovery_point;
+	if (mine)
+		part->job_runs = true;
+	plog_unlock(part->log);
+	if (!mine)
+		return recovery_point;
+	if (plog_checkpoint(part->log, &recovery_point) != ERR_OK)
+		recovery_point = part->recovery_point;
+	plog_lock(part->log);
+	part->job_runs = false;
+	part->recovery_point = recovery_point;
+	/* Who wanted a flush meanwhile could not start it. */
+	if (part->flush_wanted || plog_has_work(part->log))
+		partition_start_job(part);
+	plog_unlock(part->log);
+	return recovery_point;
 }
 
 /* -- appending --------------------------------------------------------------------------------- */

@@ -1,15 +1,15 @@
 /*
- * A partition as clients see it: role and leader epoch, high watermark, last stable offset, and those
- * who wait for them. Its files are store's (plog).
+ * A partition as clients see it: role and leader epoch, high watermark, last stable offset, and
+ * those who wait for them. Its files are store's (plog).
  *
- * Shared by all threads. The append mutex covers appends, rolls, truncation and role changes; readers
- * never take it: they load published offsets (acquire), which are published only after a complete
- * write. Who waits hangs on the partition under a second lock, held for a few instructions, and is
- * woken on its own loop (wait.h).
+ * Shared by all threads. The append mutex covers appends, rolls, truncation and role changes;
+ * readers never take it: they load published offsets (acquire), which are published only after a
+ * complete write. Who waits hangs on the partition under a second lock, held for a few
+ * instructions, and is woken on its own loop (wait.h).
  *
- * The high watermark is distinct from the log end: with ISR = {this broker} it follows the log end at
- * once, but under flush.messages=1 it follows what is flushed, so that nobody reads what a power cut
- * can take back.
+ * The high watermark is distinct from the log end: with ISR = {this broker} it follows the log end
+ * at once, but under flush.messages=1 it follows what is flushed, so that nobody reads what a power
+ * cut can take back.
  */
 #ifndef PARTITION_PARTITION_H
 #define PARTITION_PARTITION_H
@@ -41,9 +41,10 @@ struct partition_env {
 };
 
 /* Takes the open log. The partition starts without a leader. NULL when memory is out (log kept). */
+/* recovery_point: what the directory's checkpoint says of it, 0 for a new one. */
 struct partition *partition_new(const struct partition_env *env, struct str topic,
 				struct uuid topic_id, int32_t idx, struct plog *log,
-				const struct partition_rules *rules);
+				int64_t recovery_point, const struct partition_rules *rules);
 /* References keep the memory and the log; they are counted atomically. */
 struct partition *partition_ref(struct partition *part);
 void partition_unref(struct partition *part);
@@ -71,7 +72,8 @@ void partition_resign(struct partition *part, bool gone);
  * ERR_NOT_LEADER_OR_FOLLOWER, ERR_FENCED_LEADER_EPOCH, ERR_UNKNOWN_LEADER_EPOCH,
  * ERR_UNKNOWN_TOPIC_OR_PARTITION (deleted), ERR_KAFKA_STORAGE_ERROR.
  */
-enum err partition_check_leader(const struct partition *part, int32_t current_leader_epoch) must_check;
+enum err partition_check_leader(const struct partition *part,
+				int32_t current_leader_epoch) must_check;
 
 int32_t partition_leader_epoch(const struct partition *part);
 int64_t partition_log_start(const struct partition *part);
@@ -85,9 +87,9 @@ int64_t partition_last_stable(const struct partition *part);
 enum partition_acks { PARTITION_ACKS_NONE = 0, PARTITION_ACKS_LEADER = 1, PARTITION_ACKS_ALL = -1 };
 
 /*
- * Appends the items, in order, in one write; each gets its own err. Everything was validated before.
- * Checks role and, for acks=all, min.insync.replicas. Wakes who waits for data. To be called by
- * append_turn and by the coordinators.
+ * Appends the items, in order, in one write; each gets its own err. Everything was validated
+ * before. Checks role and, for acks=all, min.insync.replicas. Wakes who waits for data. To be
+ * called by append_turn and by the coordinators.
  */
 void partition_append(struct partition *part, struct plog_append *items, size_t items_len,
 		      enum partition_acks acks);
@@ -98,10 +100,12 @@ void partition_append(struct partition *part, struct plog_append *items, size_t 
  */
 bool partition_is_committed(const struct partition *part, int64_t offset);
 /*
- * Waits until partition_is_committed(offset), or the partition resigns or fails: waiter->wake runs on
- * the waiter's loop, once; it asks again what is true. False: no need to wait, nothing was registered.
+ * Waits until partition_is_committed(offset), or the partition resigns or fails: waiter->wake runs
+ * on the waiter's loop, once; it asks again what is true. False: no need to wait, nothing was
+ * registered.
  */
-bool partition_wait_committed(struct partition *part, struct waiter *waiter, int64_t offset) must_check;
+bool partition_wait_committed(struct partition *part, struct waiter *waiter,
+			      int64_t offset) must_check;
 /* Waits for anything new to read: high watermark, last stable offset, log start, role. */
 void partition_wait_data(struct partition *part, struct waiter *waiter);
 /* No wake after it. Any state; on the waiter's loop. */
@@ -110,14 +114,14 @@ void partition_unwait(struct partition *part, struct waiter *waiter);
 /* -- log life ---------------------------------------------------------------------------------- */
 
 /*
- * A clean end, on a worker or after the loops have ended: closes the log and frees the partition, whose
- * only reference this is. The two offsets belong into the directory's checkpoints.
+ * A clean end, on a worker or after the loops have ended: closes the log and frees the partition,
+ * whose only reference this is. The two offsets belong into the directory's checkpoints.
  */
 enum err partition_close(struct partition *part, int64_t *recovery_point,
 			 int64_t *log_start) must_check;
 /*
- * The topic is deleted: resigns, and renames the directory so that its name is free at once. The files
- * go with the last reference. `unique` tells this deletion from others of the same name.
+ * The topic is deleted: resigns, and renames the directory so that its name is free at once. The
+ * files go with the last reference. `unique` tells this deletion from others of the same name.
  */
 enum err partition_delete(struct partition *part, struct uuid unique) must_check;
 /* DeleteRecords: -1 is the high watermark. *low is the log start offset from then on. */

@@ -46,10 +46,16 @@ struct partition {
 	bool job_runs, flush_wanted;
 
 	struct flush_entry dirty;
+
+	/* The checkpointer's; control loop, but for the offset (under plog_lock). */
+	TAILQ_ENTRY(partition) all;
+	int64_t recovery_point;
 };
 
 /* Wants a flush that starts after this call; with plog_lock held. */
 void partition_flush_locked(struct partition *part);
+/* On a worker: what the checkpoint file may say; makes recovery short unless another job runs. */
+int64_t partition_checkpoint(struct partition *part);
 /* Takes a dirty partition's mail; on any thread. */
 void flusher_post(struct flusher *flusher, struct partition *part);
 

@@ -3,9 +3,9 @@
  * loop. It is embedded in what waits and belongs to that loop.
  *
  * Any thread may cause a wake: it moves the waiter from the partition's list to the loop's wake box
- * (under the partition's wait lock and then the box's lock) and posts the box's mail. So several wakes
- * of one turn share one mail, and a waiter can be taken back at any time: it is always on one of two
- * lists, never itself in the post.
+ * (under the partition's wait lock and then the box's lock) and posts the box's mail. So several
+ * wakes of one turn share one mail, and a waiter can be taken back at any time: it is always on one
+ * of two lists, never itself in the post.
  */
 #ifndef PARTITION_WAIT_H
 #define PARTITION_WAIT_H

@@ -1,0 +1,279 @@
+/*
+ * Produce (0), versions 3-13: a producer's batches, for any number of partitions.
+ *
+ * Each partition's batch is validated on the connection's loop, gathered with all else that this
+ * turn appends to the partition, and written with one call before the loop sleeps (append_turn).
+ * What comes after on the connection may begin meanwhile; the answers stay in order. acks=0 is
+ * never answered: an error under it closes the connection, so that the producer notices.
+ *
+ * v3   record batches (magic 2) only, transactional id
+ * v5   log start offset in the answer
+ * v7   zstd
+ * v8   which records were at fault, and why (KIP-467)
+ * v9   flexible
+ * v10  the current leader, when we are not it (KIP-951)
+ * v12  may add partitions to a transaction by itself (KIP-890)
+ * v13  topic ids in place of names (KIP-516)
+ *
+ * Left out on purpose: versions 0-2 and their message formats, gone with Kafka 4. Transactional
+ * batches are refused with INVALID_TXN_STATE until there are transactions. TimeoutMs: the only wait
+ * is for our own disk, and a producer that is told of a time-out would send a batch again that is
+ * stored.
+ */
+#include "api/handlers.h"
+#include "api/topics.h"
+#include "partition/append_turn.h"
+#include "proto/produce.h"
+#include "record/validate.h"
+
+/* Only AdminClients may write to the coordinators' topics, and they say so by this name. */
+#define ADMIN_CLIENT_ID "__admin_client"
+
+struct produce {
+	struct api_loop *al;
+	struct req *req;
+	struct produce_req in;
+	struct produce_res res;
+	int64_t now_ms;
+	size_t waiting; /* appends under way, and one while they are being gathered */
+	bool failed;	/* of any partition: closes a connection with acks=0 */
+};
+
+/* One partition of the request. */
+struct produce_part {
+	struct append append;
+	struct produce *produce;
+	struct produce_res_partition_produce_response *res;
+};
+
+static void produce_answer(struct produce *produce)
+{
+	struct req *req = produce->req;
+
+	if (produce->in.acks == PARTITION_ACKS_NONE) {
+		req->no_answer = true;
+		req->close = produce->failed;
+		req_done(req);
+		return;
+	}
+	produce_res_encode(&produce->res, api_begin(req), req->header.api_version);
+	api_end(req);
+}
+
+static void produce_release(struct produce *produce)
+{
+	must(produce->waiting > 0);
+	if (--produce->waiting == 0)
+		produce_answer(produce);
+}
+
+static void produce_fail(struct produce *produce,
+			 struct produce_res_partition_produce_response *res, enum err err)
+{
+	res->error_code = errcode_of(err);
+	res->base_offset = -1;
+	produce->failed = true;
+}
+
+static void produce_appended(struct append *append)
+{
+	struct produce_part *part = container_of(append, struct produce_part, append);
+	struct plog_append *item = &append->item;
+
+	if (item->err != ERR_OK) {
+		produce_fail(part->produce, part->res, item->err);
+	} else {
+		part->res->base_offset = item->base_offset;
+		part->res->log_append_time_ms = item->log_append_time_ms;
+		part->res->log_start_offset = item->log_start;
+	}
+	produce_release(part->produce);
+}
+
+/* -- before the append ------------------------------------------------------------------------- */
+
+static bool produce_explain(struct produce *produce, const struct validate_result *result,
+			    struct produce_res_partition_produce_response *res)
+{
+	res->error_message = result->message;
+	res->record_errors =
+	    produce_res_batch_index_and_error_message_array(&produce->req->arena,
+							    result->record_errors_len);
+	if (res->record_errors == NULL)
+		return false;
+	res->record_errors_len = result->record_errors_len;
+	for (size_t i = 0; i < result->record_errors_len; i++) {
+		res->record_errors[i].batch_index = result->record_errors[i].index;
+		res->record_errors[i].batch_index_error_message = result->record_errors[i].message;
+	}
+	return true;
+}
+
+static enum err produce_validate(struct produce *produce, struct partition *part,
+				 struct bytes records,
+				 struct produce_res_partition_produce_response *res)
+{
+	struct partition_rules rules;
+	struct validate_rules check;
+	struct validate_result result = {0};
+	enum err err;
+
+	partition_rules(part, &rules);
+	check = (struct validate_rules){
+	    .max_message_bytes = (size_t)rules.max_message_bytes,
+	    .compacted = rules.compacted,
+	    .timestamp_type = (enum batch_timestamp_type)rules.timestamp_type,
+	    .before_max_ms = rules.before_max_ms,
+	    .after_max_ms = rules.after_max_ms,
+	    .now_ms = produce->now_ms,
+	    .allow_zstd = produce->req->header.api_version >= 7,
+	};
+	/* The frame is this request's own memory: stamps may go into it. */
+	err = validate_records((uint8_t *)(uintptr_t)records.ptr, records.len, &check,
+			       produce->al->scratch, &produce->req->arena, &result);
+	if (err != ERR_OK)
+		return produce_explain(produce, &result, res) ? err : ERR_NOMEM;
+	return batch_is_transactional(&result.header) ? ERR_INVALID_TXN_STATE : ERR_OK;
+}
+
+static enum err produce_check_topic(const struct produce *produce, const struct image_topic *topic)
+{
+	if (topic == NULL)
+		return produce->req->header.api_version >= 13 ? ERR_UNKNOWN_TOPIC_ID
+							      : ERR_UNKNOWN_TOPIC_OR_PARTITION;
+	if (topic->internal && !str_eq(produce->req->header.client_id, STR(ADMIN_CLIENT_ID)))
+		return ERR_INVALID_TOPIC_EXCEPTION;
+	if (produce->in.acks < -1 || produce->in.acks > 1)
+		return ERR_INVALID_REQUIRED_ACKS;
+	return ERR_OK;
+}
+
+/* Not our partition: say whose it is (KIP-951). */
+static void produce_hint(struct produce *produce, const struct image_partition *image_part,
+			 struct produce_res_partition_produce_response *res)
+{
+	if (image_part == NULL)
+		return;
+	res->current_leader.leader_id = image_part->leader;
+	res->current_leader.leader_epoch = image_part->leader_epoch;
+}
+
+static enum err produce_gather(struct produce *produce, struct partition *local,
+			       struct bytes records,
+			       struct produce_res_partition_produce_response *res)
+{
+	struct produce_part *part;
+	enum err err;
+
+	err = produce_validate(produce, local, records, res);
+	if (err != ERR_OK)
+		return err;
+	part = arena_alloc(&produce->req->arena, sizeof(*part));
+	if (part == NULL)
+		return ERR_NOMEM;
+	part->produce = produce;
+	part->res = res;
+	part->append = (struct append){
+	    .item = {.data = (uint8_t *)(uintptr_t)records.ptr,
+		     .len_bytes = records.len,
+		     .origin = PLOG_CLIENT},
+	    .acks = (enum partition_acks)produce->in.acks,
+	    .done = produce_appended,
+	};
+	produce->waiting++;
+	append_turn_add(produce->al->appends, local, &part->append);
+	return ERR_OK;
+}
+
+static void produce_partition(struct produce *produce, const struct image_topic *topic,
+			      const struct produce_req_partition_produce_data *in,
+			      struct produce_res_partition_produce_response *res)
+{
+	const struct image_partition *image_part = NULL;
+	struct partition *local = NULL;
+	enum err err = produce_check_topic(produce, topic);
+
+	res->index = in->index;
+	if (err == ERR_OK)
+		err = topics_local(topic, in->index, &image_part, &local);
+	if (err == ERR_OK)
+		err = produce_gather(produce, local, in->records.bytes, res);
+	if (err == ERR_NOT_LEADER_OR_FOLLOWER)
+		produce_hint(produce, image_part, res);
+	if (err != ERR_OK)
+		produce_fail(produce, res, err);
+}
+
+static bool produce_topic(struct produce *produce, const struct produce_req_topic_produce_data *in,
+			  struct produce_res_topic_produce_response *res)
+{
+	const struct image *image = produce->al->image;
+	const struct image_topic *topic = produce->req->header.api_version >= 13
+					      ? image_topic_by_id(image, in->topic_id)
+					      : image_topic_by_name(image, in->name);
+
+	res->name = in->name;
+	res->topic_id = in->topic_id;
+	res->partition_responses =
+	    produce_res_partition_produce_response_array(&produce->req->arena,
+							 in->partition_data_len);
+	if (res->partition_responses == NULL)
+		return false;
+	res->partition_responses_len = in->partition_data_len;
+	for (size_t i = 0; i < in->partition_data_len; i++)
+		produce_partition(produce, topic, &in->partition_data[i],
+				  &res->partition_responses[i]);
+	return true;
+}
+
+/* All of it, or nothing was gathered and the answer is false. */
+static bool produce_run(struct produce *produce)
+{
+	struct produce_res *res = &produce->res;
+	struct arena *arena = &produce->req->arena;
+
+	produce_res_init(res);
+	res->responses =
+	    produce_res_topic_produce_response_array(arena, produce->in.topic_data_len);
+	if (res->responses == NULL)
+		return false;
+	res->responses_len = produce->in.topic_data_len;
+	for (size_t i = 0; i < res->responses_len; i++)
+		if (!produce_topic(produce, &produce->in.topic_data[i], &res->responses[i]))
+			return false;
+	return true;
+}
+
+static void produce_handle(struct api_loop *al, struct req *req)
+{
+	struct produce *produce = arena_alloc(&req->arena, sizeof(*produce));
+	enum err err;
+
+	if (produce == NULL) {
+		api_overload(req);
+		return;
+	}
+	produce->al = al;
+	produce->req = req;
+	produce->now_ms = clock_wall_ms(al->api->clock);
+	produce->waiting = 1;
+	err = produce_req_decode(&produce->in, &req->body, req->header.api_version, &req->arena);
+	if (err != ERR_OK) {
+		api_malformed(req, err);
+		return;
+	}
+	req->overlap = true;
+	/* Short of memory in the middle: what was gathered is written, and nobody is told. */
+	if (!produce_run(produce)) {
+		produce->in.acks = PARTITION_ACKS_NONE;
+		produce->failed = true;
+	}
+	produce_release(produce);
+}
+
+const struct api_handler api_produce = {
+    .key = PRODUCE_API_KEY,
+    .version_min = PRODUCE_MIN_VERSION,
+    .version_max = PRODUCE_MAX_VERSION,
+    .handle = produce_handle,
+};

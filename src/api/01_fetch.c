@@ -1,0 +1,598 @@
+/*
+ * Fetch (1), versions 4-18: record batches for consumers, straight from the page cache.
+ *
+ * One run reads every partition of the request (or of its session): offsets and a file range each,
+ * no bytes. If that is enough, or something is wrong, it is answered; else the request parks on all
+ * its partitions, gives its frame back, and runs again when one of them has something new, or its
+ * time is over. At least one whole batch is given, however large, so that a consumer always gets
+ * on.
+ *
+ * v4   isolation level, last stable offset, aborted transactions
+ * v5   log start offset
+ * v7   sessions (KIP-227), see fetch_session.h
+ * v9   the client's leader epoch (KIP-320)
+ * v11  rack, preferred replica
+ * v12  flexible; last fetched epoch and diverging epoch (KIP-595)
+ * v13  topic ids in place of names (KIP-516)
+ * v15  replica state in place of the replica id
+ * v16  where the current leader is (KIP-951)
+ * v17  directory id, v18 high watermark: of followers
+ *
+ * Left out on purpose: followers. Nobody replicates from a single node; a replica id that is not in
+ * the assignment gets UNKNOWN_LEADER_EPOCH, as from Kafka.
+ */
+#include "api/fetch_session.h"
+#include "api/handlers.h"
+#include "api/topics.h"
+#include "meta/config.h"
+
+#define READ_COMMITTED	  1
+#define EPOCH_FINAL	  (-1) /* no session, or the end of one */
+#define EPOCH_INITIAL	  0    /* a new session */
+#define FETCH_RUNS_MAX	  3    /* without parking between them */
+#define NO_EPOCH	  (-1)
+#define FETCH_WAIT_MS_MAX (24 * 3600 * 1000)
+
+struct fetch {
+	struct api_loop *al;
+	struct req *req;
+	int version;
+	bool committed; /* read_committed */
+	int32_t replica_id;
+	int64_t min_bytes, max_bytes;
+	int64_t wait_ms;
+
+	struct fetch_session *session; /* NULL: none */
+	bool full;		       /* answer with all partitions, not only what changed */
+	struct fetch_part **parts;
+	size_t parts_len;
+
+	/* of one run */
+	int64_t bytes;
+	bool urgent; /* an error, a divergence or a limit: answer now */
+
+	bool parked;
+	struct loop_timer timer;
+};
+
+/* -- reading ----------------------------------------------------------------------------------- */
+
+static void fetch_part_reset(struct fetch_part *part)
+{
+	slice_release(&part->slice);
+	part->err = ERR_OK;
+	part->leader = part->leader_epoch = NO_EPOCH;
+	part->high_watermark = part->last_stable = part->log_start = part->upper = -1;
+	part->limited = false;
+	part->diverging_epoch = NO_EPOCH;
+	part->diverging_end = -1;
+	part->aborted = NULL;
+	part->aborted_len = 0;
+}
+
+static const struct image_topic *fetch_topic(const struct fetch *fetch,
+					     const struct fetch_part *part)
+{
+	const struct image *image = fetch->al->image;
+
+	return fetch->version >= 13 ? image_topic_by_id(image, part->topic_id)
+				    : image_topic_by_name(image, part->topic);
+}
+
+static bool fetch_same_topic(const struct fetch *fetch, const struct fetch_part *a,
+			     const struct fetch_part *b)
+{
+	return fetch->version >= 13 ? uuid_eq(a->topic_id, b->topic_id)
+				    : str_eq(a->topic, b->topic);
+}
+
+/* Has the client read what we do not have? Then it must cut back to where we part. */
+static bool fetch_diverges(struct fetch_part *part, struct partition *local)
+{
+	int32_t epoch;
+	int64_t end;
+
+	if (part->last_fetched_epoch < 0)
+		return false;
+	plog_end_for_epoch(partition_log(local), part->last_fetched_epoch, &epoch, &end);
+	if (epoch == part->last_fetched_epoch && end >= part->fetch_offset)
+		return false;
+	part->diverging_epoch = epoch;
+	part->diverging_end = end;
+	return true;
+}
+
+static enum err fetch_aborted(struct fetch *fetch, struct fetch_part *part, struct partition *local,
+			      int64_t next_offset)
+{
+	if (!fetch->committed || part->slice.len_bytes == 0)
+		return ERR_OK;
+	return plog_aborted_txns(partition_log(local), part->fetch_offset, next_offset,
+				 &fetch->req->arena, &part->aborted, &part->aborted_len);
+}
+
+static enum err fetch_range(struct fetch *fetch, struct fetch_part *part, struct partition *local)
+{
+	int64_t left = fetch->max_bytes - fetch->bytes;
+	bool min_one = fetch->bytes == 0;
+	struct plog_read_info info;
+	size_t max;
+	enum err err;
+
+	if (left < 0)
+		left = 0;
+	max = (size_t)(part->max_bytes < left ? (part->max_bytes > 0 ? part->max_bytes : 0) : left);
+	err = plog_read(partition_log(local), part->fetch_offset, part->upper, max, min_one,
+			&part->slice, &info);
+	if (err != ERR_OK)
+		return err;
+	part->log_start = info.log_start;
+	part->limited = part->slice.len_bytes > 0 && info.next_offset < part->upper;
+	fetch->bytes += (int64_t)part->slice.len_bytes;
+	return fetch_aborted(fetch, part, local, info.next_offset);
+}
+
+static enum err fetch_read(struct fetch *fetch, const struct image_topic *topic,
+			   struct fetch_part *part)
+{
+	const struct image_partition *image_part;
+	struct partition *local;
+	enum err err;
+
+	if (topic == NULL)
+		return fetch->version >= 13 ? ERR_UNKNOWN_TOPIC_ID : ERR_UNKNOWN_TOPIC_OR_PARTITION;
+	err = topics_local(topic, part->idx, &image_part, &local);
+	if (image_part != NULL) {
+		part->leader = image_part->leader;
+		part->leader_epoch = image_part->leader_epoch;
+	}
+	if (err == ERR_OK)
+		err = partition_check_leader(local, part->current_leader_epoch);
+	if (err == ERR_OK && fetch->replica_id >= 0)
+		err = ERR_UNKNOWN_LEADER_EPOCH;
+	if (err != ERR_OK)
+		return err;
+	/* In this order, so that none is above the one that it must not pass. */
+	part->last_stable = partition_last_stable(local);
+	part->high_watermark = partition_high_watermark(local);
+	part->log_start = partition_log_start(local);
+	part->upper = fetch->committed ? part->last_stable : part->high_watermark;
+	if (fetch_diverges(part, local))
+		return ERR_OK;
+	return fetch_range(fetch, part, local);
+}
+
+static void fetch_run(struct fetch *fetch)
+{
+	const struct image_topic *topic = NULL;
+
+	fetch->bytes = 0;
+	fetch->urgent = false;
+	for (size_t i = 0; i < fetch->parts_len; i++) {
+		struct fetch_part *part = fetch->parts[i];
+
+		if (i == 0 || !fetch_same_topic(fetch, part, fetch->parts[i - 1]))
+			topic = fetch_topic(fetch, part);
+		fetch_part_reset(part);
+		part->err = fetch_read(fetch, topic, part);
+		if (part->err != ERR_OK) {
+			slice_release(&part->slice);
+			part->high_watermark = part->last_stable = part->log_start = -1;
+		}
+		fetch->urgent |=
+		    part->err != ERR_OK || part->limited || part->diverging_epoch != NO_EPOCH;
+	}
+}
+
+static bool fetch_is_enough(const struct fetch *fetch)
+{
+	return fetch->parts_len == 0 || fetch->wait_ms <= 0 || fetch->urgent ||
+	       fetch->bytes >= fetch->min_bytes;
+}
+
+/* -- answering --------------------------------------------------------------------------------- */
+
+/* Does an incremental answer name this partition? Remembers what the client now knows. */
+static bool fetch_is_news(struct fetch_part *part)
+{
+	bool news = part->err != ERR_OK || part->slice.len_bytes > 0 ||
+		    part->diverging_epoch != NO_EPOCH ||
+		    part->high_watermark != part->told_high_watermark ||
+		    part->log_start != part->told_log_start;
+
+	part->told_high_watermark = part->err == ERR_OK ? part->high_watermark : -2;
+	part->told_log_start = part->log_start;
+	return news;
+}
+
+static bool fetch_part_answer(struct fetch *fetch, struct fetch_part *part,
+			      struct fetch_res_partition_data *res)
+{
+	static const uint8_t no_records;
+
+	res->partition_index = part->idx;
+	res->error_code = errcode_of(part->err);
+	res->high_watermark = part->high_watermark;
+	res->last_stable_offset = part->last_stable;
+	res->log_start_offset = part->log_start;
+	res->diverging_epoch.epoch = part->diverging_epoch;
+	res->diverging_epoch.end_offset = part->diverging_end;
+	if (part->err == ERR_NOT_LEADER_OR_FOLLOWER || part->err == ERR_FENCED_LEADER_EPOCH) {
+		res->current_leader.leader_id = part->leader;
+		res->current_leader.leader_epoch = part->leader_epoch;
+	}
+	/* Never null: older clients read the length before the error (compatibility). */
+	res->records = (struct records){.bytes = {&no_records, 0}};
+	if (part->slice.len_bytes > 0) {
+		res->records.slices = &part->slice;
+		res->records.slices_len = 1;
+	}
+	if (!fetch->committed || part->err != ERR_OK)
+		return true;
+	res->aborted_transactions =
+	    fetch_res_aborted_transaction_array(&fetch->req->arena, part->aborted_len);
+	if (res->aborted_transactions == NULL)
+		return false;
+	res->aborted_transactions_len = part->aborted_len;
+	for (size_t i = 0; i < part->aborted_len; i++) {
+		res->aborted_transactions[i].producer_id = part->aborted[i].producer_id;
+		res->aborted_transactions[i].first_offset = part->aborted[i].first_offset;
+	}
+	return true;
+}
+
+/* Neighbours of one topic share an entry. *at moves to the first part of the next topic. */
+static bool fetch_topic_answer(struct fetch *fetch, struct fetch_part **parts, size_t parts_len,
+			       size_t *at, struct fetch_res_fetchable_topic_response *res)
+{
+	size_t first = *at;
+
+	while (*at < parts_len && fetch_same_topic(fetch, parts[first], parts[*at]))
+		(*at)++;
+	res->topic = parts[first]->topic;
+	res->topic_id = parts[first]->topic_id;
+	res->partitions = fetch_res_partition_data_array(&fetch->req->arena, *at - first);
+	if (res->partitions == NULL)
+		return false;
+	res->partitions_len = *at - first;
+	for (size_t i = first; i < *at; i++)
+		if (!fetch_part_answer(fetch, parts[i], &res->partitions[i - first]))
+			return false;
+	return true;
+}
+
+static size_t fetch_topics_len(const struct fetch *fetch, struct fetch_part **parts,
+			       size_t parts_len)
+{
+	size_t len = parts_len > 0 ? 1 : 0;
+
+	for (size_t i = 1; i < parts_len; i++)
+		len += !fetch_same_topic(fetch, parts[i - 1], parts[i]);
+	return len;
+}
+
+/* The parts to tell of, to the front of fetch->parts, in order. */
+static size_t fetch_pick(struct fetch *fetch)
+{
+	size_t picked = 0;
+
+	for (size_t i = 0; i < fetch->parts_len; i++) {
+		struct fetch_part *part = fetch->parts[i];
+		bool news = fetch_is_news(part);
+
+		if (!news && !fetch->full)
+			continue;
+		if (fetch->session != NULL && part->slice.len_bytes > 0)
+			fetch_session_rotate(fetch->session, part);
+		fetch->parts[i] = fetch->parts[picked];
+		fetch->parts[picked++] = part;
+	}
+	return picked;
+}
+
+static bool fetch_fill(struct fetch *fetch, struct fetch_res *res)
+{
+	size_t picked = fetch_pick(fetch), at = 0;
+	size_t topics_len = fetch_topics_len(fetch, fetch->parts, picked);
+
+	res->responses = fetch_res_fetchable_topic_response_array(&fetch->req->arena, topics_len);
+	if (res->responses == NULL)
+		return false;
+	while (at < picked)
+		if (!fetch_topic_answer(fetch, fetch->parts, picked, &at,
+					&res->responses[res->responses_len++]))
+			return false;
+	must(res->responses_len == topics_len);
+	return true;
+}
+
+/* What the answer did not take goes back, and the session is free for the next request. */
+static void fetch_end(struct fetch *fetch)
+{
+	for (size_t i = 0; i < fetch->parts_len; i++)
+		slice_release(&fetch->parts[i]->slice);
+	if (fetch->session != NULL)
+		fetch_session_unbusy(fetch->al->sessions, fetch->session);
+	fetch->session = NULL;
+}
+
+static void fetch_answer(struct fetch *fetch)
+{
+	struct req *req = fetch->req;
+	struct fetch_res res;
+
+	fetch_res_init(&res);
+	res.session_id = fetch->session != NULL ? fetch->session->id : 0;
+	if (!fetch_fill(fetch, &res)) {
+		fetch_end(fetch);
+		api_overload(req);
+		return;
+	}
+	fetch_res_encode(&res, api_begin(req), fetch->version);
+	fetch_end(fetch);
+	api_end(req);
+}
+
+static void fetch_refuse(struct req *req, enum err err)
+{
+	struct fetch_res res;
+
+	fetch_res_init(&res);
+	res.error_code = errcode_of(err);
+	fetch_res_encode(&res, api_begin(req), req->header.api_version);
+	api_end(req);
+}
+
+/* -- waiting ----------------------------------------------------------------------------------- */
+
+static void fetch_unpark(struct fetch *fetch)
+{
+	for (size_t i = 0; i < fetch->parts_len; i++) {
+		struct fetch_part *part = fetch->parts[i];
+
+		if (part->part == NULL)
+			continue;
+		partition_unwait(part->part, &part->waiter);
+		partition_unref(part->part);
+		part->part = NULL;
+	}
+	loop_timer_stop(&fetch->timer);
+	fetch->req->on_cancel = NULL;
+	fetch->parked = false;
+}
+
+static void fetch_proceed(struct fetch *fetch);
+
+static void fetch_on_wake(struct waiter *waiter)
+{
+	struct fetch_part *part = container_of(waiter, struct fetch_part, waiter);
+	struct fetch *fetch = part->fetch;
+	int64_t deadline_left =
+	    (int64_t)(ev_timer_remaining(loop_ev(fetch->al->loop), &fetch->timer.ev) * 1e3);
+
+	fetch_unpark(fetch);
+	fetch->wait_ms = deadline_left;
+	fetch_proceed(fetch);
+}
+
+static void fetch_on_time(struct loop_timer *timer)
+{
+	struct fetch *fetch = container_of(timer, struct fetch, timer);
+
+	fetch_unpark(fetch);
+	fetch->wait_ms = 0;
+	fetch_proceed(fetch);
+}
+
+static void fetch_on_cancel(struct req *req)
+{
+	struct fetch *fetch = req->parked;
+
+	fetch_unpark(fetch);
+	fetch_end(fetch);
+	req->no_answer = true;
+	req_done(req);
+}
+
+/* True when something came between the run and now: then it does not wait. */
+static bool fetch_wait_on(struct fetch *fetch, struct fetch_part *part)
+{
+	const struct image_partition *image_part;
+	struct partition *local;
+
+	if (topics_local(fetch_topic(fetch, part), part->idx, &image_part, &local) != ERR_OK)
+		return true;
+	part->part = partition_ref(local);
+	part->fetch = fetch;
+	waiter_init(&part->waiter, fetch->al->box, fetch_on_wake);
+	partition_wait_data(local, &part->waiter);
+	return partition_check_leader(local, -1) != ERR_OK ||
+	       part->upper != (fetch->committed ? partition_last_stable(local)
+						: partition_high_watermark(local));
+}
+
+/* False: there is news already, run again. */
+static bool fetch_park(struct fetch *fetch)
+{
+	bool news = false;
+
+	loop_timer_init(&fetch->timer, fetch->al->loop, fetch_on_time);
+	fetch->parked = true;
+	for (size_t i = 0; i < fetch->parts_len && !news; i++)
+		news = fetch_wait_on(fetch, fetch->parts[i]);
+	if (news) {
+		fetch_unpark(fetch);
+		return false;
+	}
+	fetch->req->parked = fetch;
+	fetch->req->on_cancel = fetch_on_cancel;
+	loop_timer_start(&fetch->timer, fetch->wait_ms);
+	req_release_frame(fetch->req);
+	return true;
+}
+
+static void fetch_proceed(struct fetch *fetch)
+{
+	for (int runs = 1;; runs++) {
+		fetch_run(fetch);
+		if (fetch_is_enough(fetch) || runs == FETCH_RUNS_MAX)
+			break;
+		/* No file is pinned while nothing may come for long. */
+		for (size_t i = 0; i < fetch->parts_len; i++)
+			slice_release(&fetch->parts[i]->slice);
+		if (fetch_park(fetch))
+			return;
+	}
+	fetch_answer(fetch);
+}
+
+/* -- what is asked ----------------------------------------------------------------------------- */
+
+static bool fetch_list_session(struct fetch *fetch)
+{
+	struct fetch_part *part;
+
+	fetch->parts =
+	    arena_array(&fetch->req->arena, fetch->session->parts_len + 1, sizeof(*fetch->parts));
+	if (fetch->parts == NULL)
+		return false;
+	TAILQ_FOREACH (part, &fetch->session->parts, link)
+		fetch->parts[fetch->parts_len++] = part;
+	return true;
+}
+
+static bool fetch_list_request(struct fetch *fetch, const struct fetch_req *in)
+{
+	size_t len = 0;
+
+	for (size_t t = 0; t < in->topics_len; t++)
+		len += in->topics[t].partitions_len;
+	fetch->parts = arena_array(&fetch->req->arena, len + 1, sizeof(*fetch->parts));
+	if (fetch->parts == NULL)
+		return false;
+	for (size_t t = 0; t < in->topics_len; t++) {
+		for (size_t p = 0; p < in->topics[t].partitions_len; p++) {
+			struct fetch_part *part =
+			    fetch_part_new(&fetch->req->arena, &in->topics[t],
+					   &in->topics[t].partitions[p], fetch->version >= 13);
+			if (part == NULL)
+				return false;
+			fetch->parts[fetch->parts_len++] = part;
+		}
+	}
+	return true;
+}
+
+static bool fetch_session_fill(struct fetch *fetch, struct fetch_session *session,
+			       const struct fetch_req *in)
+{
+	for (size_t t = 0; t < in->topics_len; t++)
+		for (size_t p = 0; p < in->topics[t].partitions_len; p++)
+			if (!fetch_session_put(fetch->al->sessions, session, &in->topics[t],
+					       &in->topics[t].partitions[p]))
+				return false;
+	return true;
+}
+
+static void fetch_take_session(struct fetch *fetch, struct fetch_session *session)
+{
+	must(!session->busy);
+	session->busy = true;
+	fetch->session = session;
+}
+
+/* A full request: with EPOCH_INITIAL it asks for a session, and gets one if there is room. */
+static enum err fetch_open_full(struct fetch *fetch, const struct fetch_req *in)
+{
+	struct fetch_sessions *sessions = fetch->al->sessions;
+	struct fetch_session *session = fetch_session_find(sessions, in->session_id);
+
+	fetch->full = true;
+	if (in->session_id != 0 && session != NULL)
+		fetch_session_close(sessions, session);
+	if (in->session_epoch == EPOCH_FINAL || in->topics_len == 0)
+		return fetch_list_request(fetch, in) ? ERR_OK : ERR_NOMEM;
+	session = fetch_session_make(sessions, fetch->version >= 13);
+	if (session != NULL && fetch_session_fill(fetch, session, in)) {
+		fetch_take_session(fetch, session);
+		return fetch_list_session(fetch) ? ERR_OK : ERR_NOMEM;
+	}
+	if (session != NULL)
+		fetch_session_close(sessions, session);
+	return fetch_list_request(fetch, in) ? ERR_OK : ERR_NOMEM;
+}
+
+static enum err fetch_open_incremental(struct fetch *fetch, const struct fetch_req *in)
+{
+	struct fetch_sessions *sessions = fetch->al->sessions;
+	struct fetch_session *session = fetch_session_find(sessions, in->session_id);
+
+	if (session == NULL)
+		return ERR_FETCH_SESSION_ID_NOT_FOUND;
+	if (session->busy || session->epoch != in->session_epoch)
+		return ERR_INVALID_FETCH_SESSION_EPOCH;
+	if (session->by_id != (fetch->version >= 13))
+		return ERR_FETCH_SESSION_TOPIC_ID_ERROR;
+	for (size_t t = 0; t < in->forgotten_topics_data_len; t++)
+		fetch_session_forget(sessions, session, &in->forgotten_topics_data[t]);
+	if (!fetch_session_fill(fetch, session, in))
+		return ERR_NOMEM;
+	session->epoch = fetch_session_next_epoch(session->epoch);
+	if (session->parts_len == 0) {
+		fetch_session_close(sessions, session);
+		return fetch_list_request(fetch, in) ? ERR_OK : ERR_NOMEM;
+	}
+	fetch_take_session(fetch, session);
+	return fetch_list_session(fetch) ? ERR_OK : ERR_NOMEM;
+}
+
+static void fetch_init(struct fetch *fetch, const struct fetch_req *in)
+{
+	int64_t max_bytes = config_int64(fetch->al->api->config, CONFIG_FETCH_MAX_BYTES);
+
+	fetch->version = fetch->req->header.api_version;
+	fetch->committed = in->isolation_level == READ_COMMITTED;
+	fetch->replica_id = fetch->version >= 15 ? in->replica_state.replica_id : in->replica_id;
+	fetch->max_bytes = in->max_bytes < max_bytes ? in->max_bytes : max_bytes;
+	/* More than can be given at once would never be enough. */
+	fetch->min_bytes = in->min_bytes < fetch->max_bytes ? in->min_bytes : fetch->max_bytes;
+	fetch->wait_ms = in->max_wait_ms < FETCH_WAIT_MS_MAX ? in->max_wait_ms : FETCH_WAIT_MS_MAX;
+}
+
+static void fetch_handle(struct api_loop *al, struct req *req)
+{
+	struct fetch *fetch = arena_alloc(&req->arena, sizeof(*fetch));
+	struct fetch_req in;
+	enum err err;
+
+	if (fetch == NULL) {
+		api_overload(req);
+		return;
+	}
+	err = fetch_req_decode(&in, &req->body, req->header.api_version, &req->arena);
+	if (err != ERR_OK) {
+		api_malformed(req, err);
+		return;
+	}
+	fetch->al = al;
+	fetch->req = req;
+	fetch_init(fetch, &in);
+	err = in.session_epoch == EPOCH_FINAL || in.session_epoch == EPOCH_INITIAL
+		  ? fetch_open_full(fetch, &in)
+		  : fetch_open_incremental(fetch, &in);
+	if (err == ERR_NOMEM) {
+		fetch_end(fetch);
+		api_overload(req);
+	} else if (err != ERR_OK) {
+		fetch_refuse(req, err);
+	} else {
+		fetch_proceed(fetch);
+	}
+}
+
+const struct api_handler api_fetch = {
+    .key = FETCH_API_KEY,
+    .version_min = FETCH_MIN_VERSION,
+    .version_max = FETCH_MAX_VERSION,
+    .handle = fetch_handle,
+};

@@ -1,0 +1,15 @@
+/* One handler a file: NN_name.c defines api_name. */
+#ifndef API_HANDLERS_H
+#define API_HANDLERS_H
+
+#include "api/api.h"
+
+extern const struct api_handler api_produce;		     /* 0 */
+extern const struct api_handler api_fetch;		     /* 1 */
+extern const struct api_handler api_list_offsets;	     /* 2 */
+extern const struct api_handler api_api_versions;	     /* 18 */
+extern const struct api_handler api_delete_records;	     /* 21 */
+extern const struct api_handler api_init_producer_id;	     /* 22 */
+extern const struct api_handler api_offset_for_leader_epoch; /* 23 */
+
+#endif

@@ -1,0 +1,14 @@
+/* The handlers that exist: dispatch and ApiVersions know no other list. */
+#include "api/api.h"
+#include "api/handlers.h"
+
+const struct api_handler *const api_table[] = {
+    &api_produce,
+    &api_fetch,
+    &api_list_offsets,
+    &api_api_versions,
+    &api_delete_records,
+    &api_init_producer_id,
+    &api_offset_for_leader_epoch,
+    NULL,
+};

@@ -1,0 +1,244 @@
+/* Collects offsets from all partitions on a worker and replaces the three checkpoint files. */
+#include "partition/checkpointer.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "partition/partition_int.h"
+
+STAILQ_HEAD(checkpointer_waits, checkpointer_wait);
+
+struct checkpointer {
+	struct loop *control;
+	struct worker_pool *workers;
+	struct logdir *logdir;
+	int64_t interval_ms;
+	struct loop_timer timer;
+	TAILQ_HEAD(, partition) parts;
+	size_t parts_len;
+
+	struct checkpointer_waits waiting; /* for the next writing */
+
+	/* One writing; the worker's while `runs`. */
+	struct job job;
+	bool runs;
+	struct checkpointer_waits served;
+	struct partition **refs;
+	size_t refs_len;
+	enum err err;
+};
+
+/* The three offsets of each partition, in arrays of one length. */
+struct offsets {
+	struct checkpoint_entry *recovery_points, *log_starts, *high_watermarks;
+	size_t len;
+};
+
+static enum err offsets_init(struct offsets *offsets, size_t size)
+{
+	*offsets = (struct offsets){
+	    .recovery_points = calloc(size + 1, sizeof(*offsets->recovery_points)),
+	    .log_starts = calloc(size + 1, sizeof(*offsets->log_starts)),
+	    .high_watermarks = calloc(size + 1, sizeof(*offsets->high_watermarks)),
+	};
+	return offsets->recovery_points != NULL && offsets->log_starts != NULL &&
+		       offsets->high_watermarks != NULL
+		   ? ERR_OK
+		   : ERR_NOMEM;
+}
+
+static void offsets_fini(struct offsets *offsets)
+{
+	free(offsets->recovery_points);
+	free(offsets->log_starts);
+	free(offsets->high_watermarks);
+}
+
+static void offsets_add(struct offsets *offsets, const struct partition *part,
+			int64_t recovery_point, int64_t log_start, int64_t high_watermark)
+{
+	struct checkpoint_entry entry = {partition_topic(part), part->idx, recovery_point};
+
+	offsets->recovery_points[offsets->len] = entry;
+	entry.offset = log_start;
+	offsets->log_starts[offsets->len] = entry;
+	entry.offset = high_watermark;
+	offsets->high_watermarks[offsets->len++] = entry;
+}
+
+static enum err offsets_write(const struct offsets *offsets, struct logdir *logdir)
+{
+	struct logdir_checkpoints files = {
+	    .recovery_points = offsets->recovery_points,
+	    .recovery_points_len = offsets->len,
+	    .log_starts = offsets->log_starts,
+	    .log_starts_len = offsets->len,
+	    .high_watermarks = offsets->high_watermarks,
+	    .high_watermarks_len = offsets->len,
+	};
+	return logdir_checkpoint(logdir, &files);
+}
+
+/* -- while the broker runs ----------------------------------------------------------------------
+ */
+
+static void checkpointer_run(struct job *job)
+{
+	struct checkpointer *ckpt = container_of(job, struct checkpointer, job);
+	struct offsets offsets;
+
+	ckpt->err = offsets_init(&offsets, ckpt->refs_len);
+	for (size_t i = 0; ckpt->err == ERR_OK && i < ckpt->refs_len; i++) {
+		struct partition *part = ckpt->refs[i];
+		int64_t recovery_point = partition_checkpoint(part);
+
+		offsets_add(&offsets, part, recovery_point, partition_log_start(part),
+			    partition_high_watermark(part));
+	}
+	if (ckpt->err == ERR_OK)
+		ckpt->err = offsets_write(&offsets, ckpt->logdir);
+	offsets_fini(&offsets);
+}
+
+static void checkpointer_start(struct checkpointer *ckpt);
+
+static void checkpointer_done(struct job *job)
+{
+	struct checkpointer *ckpt = container_of(job, struct checkpointer, job);
+	struct checkpointer_wait *wait;
+
+	if (ckpt->err != ERR_OK)
+		log_error("partition", "checkpoints of %s: %s", ckpt->logdir->path,
+			  err_text(ckpt->err));
+	for (size_t i = 0; i < ckpt->refs_len; i++)
+		partition_unref(ckpt->refs[i]);
+	free(ckpt->refs);
+	ckpt->refs = NULL;
+	ckpt->runs = false;
+	while ((wait = STAILQ_FIRST(&ckpt->served)) != NULL) {
+		STAILQ_REMOVE_HEAD(&ckpt->served, link);
+		wait->done(wait, ckpt->err);
+	}
+	if (!STAILQ_EMPTY(&ckpt->waiting))
+		checkpointer_start(ckpt);
+}
+
+static void checkpointer_start(struct checkpointer *ckpt)
+{
+	struct partition *part;
+
+	must(!ckpt->runs);
+	loop_timer_stop(&ckpt->timer);
+	ckpt->refs = calloc(ckpt->parts_len + 1, sizeof(struct partition *));
+	must(ckpt->refs != NULL);
+	ckpt->refs_len = 0;
+	TAILQ_FOREACH (part, &ckpt->parts, all)
+		ckpt->refs[ckpt->refs_len++] = partition_ref(part);
+	STAILQ_CONCAT(&ckpt->served, &ckpt->waiting);
+	ckpt->runs = true;
+	ckpt->job =
+	    (struct job){.home = ckpt->control, .run = checkpointer_run, .done = checkpointer_done};
+	worker_submit(ckpt->workers, &ckpt->job);
+}
+
+static void checkpointer_on_time(struct loop_timer *timer)
+{
+	struct checkpointer *ckpt = container_of(timer, struct checkpointer, timer);
+
+	if (!ckpt->runs)
+		checkpointer_start(ckpt);
+}
+
+struct checkpointer *checkpointer_new(struct loop *control, struct worker_pool *workers,
+				      struct logdir *logdir, int64_t interval_ms)
+{
+	struct checkpointer *ckpt = calloc(1, sizeof(*ckpt));
+
+	if (ckpt == NULL)
+		return NULL;
+	ckpt->control = control;
+	ckpt->workers = workers;
+	ckpt->logdir = logdir;
+	ckpt->interval_ms = interval_ms;
+	TAILQ_INIT(&ckpt->parts);
+	STAILQ_INIT(&ckpt->waiting);
+	STAILQ_INIT(&ckpt->served);
+	loop_timer_init(&ckpt->timer, control, checkpointer_on_time);
+	return ckpt;
+}
+
+void checkpointer_free(struct checkpointer *ckpt)
+{
+	must(!ckpt->runs);
+	must(TAILQ_EMPTY(&ckpt->parts));
+	loop_timer_stop(&ckpt->timer);
+	free(ckpt);
+}
+
+void checkpointer_add(struct checkpointer *ckpt, struct partition *part)
+{
+	TAILQ_INSERT_TAIL(&ckpt->parts, part, all);
+	ckpt->parts_len++;
+}
+
+void checkpointer_remove(struct checkpointer *ckpt, struct partition *part)
+{
+	must(ckpt->parts_len > 0);
+	TAILQ_REMOVE(&ckpt->parts, part, all);
+	ckpt->parts_len--;
+}
+
+void checkpointer_touch(struct checkpointer *ckpt)
+{
+	if (!loop_timer_is_set(&ckpt->timer))
+		loop_timer_start(&ckpt->timer, ckpt->interval_ms);
+}
+
+void checkpointer_write(struct checkpointer *ckpt, struct checkpointer_wait *wait)
+{
+	STAILQ_INSERT_TAIL(&ckpt->waiting, wait, link);
+	if (!ckpt->runs)
+		checkpointer_start(ckpt);
+}
+
+/* -- the clean end ------------------------------------------------------------------------------
+ */
+
+static enum err checkpointer_close_one(struct partition *part, struct offsets *offsets)
+{
+	struct partition keep = {.topic = str_dup(partition_topic(part)), .idx = part->idx};
+	int64_t recovery_point, log_start, high_watermark = partition_high_watermark(part);
+	enum err err;
+
+	if (keep.topic == NULL)
+		return ERR_NOMEM;
+	err = partition_close(part, &recovery_point, &log_start);
+	if (err != ERR_OK) {
+		log_error("partition", "closing %s-%d: %s", keep.topic, keep.idx, err_text(err));
+		free(keep.topic);
+		return err;
+	}
+	/* The entry keeps the name. */
+	offsets_add(offsets, &keep, recovery_point, log_start, high_watermark);
+	return ERR_OK;
+}
+
+enum err checkpointer_close(struct checkpointer *ckpt)
+{
+	struct partition *part;
+	struct offsets offsets;
+	enum err err = offsets_init(&offsets, ckpt->parts_len), one;
+
+	must(!ckpt->runs);
+	while ((part = TAILQ_FIRST(&ckpt->parts)) != NULL) {
+		checkpointer_remove(ckpt, part);
+		one = checkpointer_close_one(part, &offsets);
+		err = err != ERR_OK ? err : one;
+	}
+	if (err == ERR_OK)
+		err = offsets_write(&offsets, ckpt->logdir);
+	for (size_t i = 0; i < offsets.len; i++)
+		free((char *)(uintptr_t)offsets.recovery_points[i].topic.ptr);
+	offsets_fini(&offsets);
+	return err;
+}

@@ -1,0 +1,44 @@
+/*
+ * Knows every partition of the log directory and writes its checkpoint files: recovery points (so
+ * that recovery has little to read), high watermarks, and log starts (so that deleted records stay
+ * deleted).
+ *
+ * Lives on the control loop; the files are written by a worker, one writing at a time. A timer is
+ * armed only while something has changed.
+ */
+#ifndef PARTITION_CHECKPOINTER_H
+#define PARTITION_CHECKPOINTER_H
+
+#include "base/worker.h"
+#include "partition/partition.h"
+#include "store/logdir.h"
+
+struct checkpointer;
+
+/* interval_ms: log.flush.offset.checkpoint.interval.ms. The directory is borrowed. */
+struct checkpointer *checkpointer_new(struct loop *control, struct worker_pool *workers,
+				      struct logdir *logdir, int64_t interval_ms) must_check;
+/* After the loops have ended; the partitions are closed by checkpointer_close. */
+void checkpointer_free(struct checkpointer *ckpt);
+
+void checkpointer_add(struct checkpointer *ckpt, struct partition *part);
+void checkpointer_remove(struct checkpointer *ckpt, struct partition *part);
+
+/* Something was appended: the files are written when the interval is over. */
+void checkpointer_touch(struct checkpointer *ckpt);
+
+struct checkpointer_wait {
+	STAILQ_ENTRY(checkpointer_wait) link;
+	void (*done)(struct checkpointer_wait *wait, enum err err); /* on the control loop */
+};
+/* Writes them now, and says when what is true at this call is durable. */
+void checkpointer_write(struct checkpointer *ckpt, struct checkpointer_wait *wait);
+
+/*
+ * The clean end, when no loop runs any more: closes every partition (each must have no other
+ * reference) on all workers, writes the checkpoints. On an error the directory was not stopped
+ * cleanly.
+ */
+enum err checkpointer_close(struct checkpointer *ckpt) must_check;
+
+#endif
