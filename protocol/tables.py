@@ -9,6 +9,8 @@ HEAD = """/*
 
 """
 
+NO_FIELDS = 'static const struct table_field no_fields[1];\n\n'
+
 # What a wrapper is for: calling through a pointer of another type is undefined.
 WRAPPERS = """
 #define WRAP(name)                                                                                 \\
@@ -59,7 +61,7 @@ def struct_table(names, struct):
     c = names.struct(struct)
     fields = ''.join(field(names, struct, f) for f in struct.fields)
     out = f'static const struct table_field {c}_fields[] = {{\n{fields}}};\n' if fields else ''
-    pair = f'{c}_fields, {len(struct.fields)}' if fields else 'NULL, 0'
+    pair = f'{c}_fields, {len(struct.fields)}' if fields else 'no_fields, 0'
     return out + f'static const struct table_struct {c}_table = {{"{struct.name}", sizeof(struct {c}), ' \
         f'{pair}}};\n\n'
 
@@ -76,7 +78,7 @@ def entry(message):
 def source(files):
     messages = [m for group in files.values() for m in group]
     headers = sorted({Names(m).base for m in messages})
-    out = [HEAD, *(f'#include "proto/{base}.h"\n' for base in headers), WRAPPERS, '\n']
+    out = [HEAD, *(f'#include "proto/{base}.h"\n' for base in headers), WRAPPERS, '\n', NO_FIELDS]
     for message in messages:
         names = Names(message)
         out += [struct_table(names, struct) for struct in message.ordered()]

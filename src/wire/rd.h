@@ -22,7 +22,9 @@ struct rd {
 
 static inline struct rd rd_of(struct bytes b)
 {
-	return (struct rd){b.ptr, b.ptr + b.len, ERR_OK};
+	static const uint8_t nothing[1]; /* C does not let even 0 be added to NULL */
+	const uint8_t *at = b.ptr != NULL ? b.ptr : nothing;
+	return (struct rd){at, at + b.len, ERR_OK};
 }
 
 static inline size_t rd_left(const struct rd *rd)

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
@@ -162,8 +163,36 @@ static void prints_requests_on_one_line(void **state)
 	assert_int_equal(len, 19);
 }
 
-int main(void)
+/* -- frames for check_stock_codec.py -------------------------------------------------------- */
+
+static FILE *frames;
+
+static void write_frame(struct scratch *s, const struct table_message *t, int version)
 {
+	struct wr head;
+	wr_init(&head, 1024);
+	wr_str(&head, str_of(t->name), false, false);
+	wr_int16(&head, (int16_t)version);
+	wr_int32(&head, (int32_t)s->wr.len_bytes);
+	must(head.err == ERR_OK);
+	(void)fwrite(head.buf, 1, head.len_bytes, frames);
+	(void)fwrite(s->wr.buf, 1, s->wr.len_bytes, frames);
+	wr_fini(&head);
+}
+
+static int write_frames(const char *path)
+{
+	frames = fopen(path, "wb");
+	if (frames == NULL)
+		return 1;
+	for_all(write_frame);
+	return fclose(frames) == 0 ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2)
+		return write_frames(argv[1]);
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(decodes_what_it_encoded),
 	    cmocka_unit_test(decodes_the_same_by_table),
