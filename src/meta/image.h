@@ -17,6 +17,7 @@
 #ifndef META_IMAGE_H
 #define META_IMAGE_H
 
+#include "base/arena.h"
 #include "base/pmap.h"
 #include "base/str.h"
 
@@ -44,7 +45,7 @@ struct image_partition {
 	int32_t partition_epoch;
 	int8_t leader_recovery_state; /* 1: elected uncleanly and not yet recovered */
 	uint16_t replicas_len, isr_len, removing_len, adding_len, elr_len, last_known_elr_len;
-	struct uuid directories[]; /* replicas_len of them; the int32 lists follow */
+	_Alignas(4) struct uuid directories[]; /* replicas_len of them; the int32 lists follow */
 };
 
 struct image_ids {
@@ -81,12 +82,16 @@ struct image_topic {
 	struct image_chunk **chunks;
 };
 
+/* NULL: no such partition. */
 static inline const struct image_partition *image_partition_at(const struct image_topic *topic,
 							       int32_t idx)
 {
+	const struct image_chunk *chunk;
+
 	if (idx < 0 || idx >= topic->partitions_len)
 		return NULL;
-	return topic->chunks[idx / IMAGE_CHUNK_LEN]->parts[idx % IMAGE_CHUNK_LEN];
+	chunk = topic->chunks[idx / IMAGE_CHUNK_LEN];
+	return chunk == NULL ? NULL : chunk->parts[idx % IMAGE_CHUNK_LEN];
 }
 
 bool image_name_is_internal(struct str name);
@@ -108,6 +113,7 @@ struct image_range { /* of a feature that a node supports */
 /* Read-only outside. */
 struct image_broker {
 	uint32_t refs;
+	struct arena arena; /* holds what the pointers below point to */
 	int32_t id;
 	int64_t epoch; /* the offset of its registration record */
 	struct uuid incarnation;
@@ -199,5 +205,14 @@ bool image_config_next(const struct image *img, enum image_config_type type, str
 /* The next resource of a type that has settings, after `name` (a null str: from the start). */
 bool image_config_resource_next(const struct image *img, enum image_config_type type,
 				struct str name, struct str *out);
+/* The next resource of any type, after *ref (zeroed: from the start). */
+struct image_resource_ref {
+	enum image_config_type type;
+	struct str name;
+};
+bool image_resource_next(const struct image *img, struct image_resource_ref *ref);
+
+/* The next kept record after *key (empty: from the start), which is moved on. */
+bool image_kept_next(const struct image *img, struct bytes *key, struct bytes *record);
 
 #endif

@@ -35,7 +35,9 @@ struct validate_result {
 	    header;	       /* valid when there is no error; after stamping of LogAppendTime */
 	int64_t max_timestamp; /* of the records, or now under LogAppendTime; -1 none */
 	int64_t uncompressed_bytes; /* of the records, without the header */
-	/* On an error: for the client and the log. In the arena or static; null when there is none.
+	/*
+	 * On an error, in the arena. The message is for the log: stock sends a client none but with
+	 * record errors, and clients print their own text for the code then.
 	 */
 	struct str message;
 	struct validate_record_error *record_errors;
