@@ -39,7 +39,7 @@ static bool table_has(const struct table_field *f, int version)
 
 /* -- defaults ------------------------------------------------------------------------------- */
 
-static void table_set_number(enum table_type type, void *at, int64_t v)
+void table_set_number(enum table_type type, void *at, int64_t v)
 {
 	switch (type) {
 	case TABLE_BOOL:
@@ -57,10 +57,11 @@ static void table_set_number(enum table_type type, void *at, int64_t v)
 		*(uint32_t *)at = (uint32_t)v;
 		break;
 	case TABLE_INT64:
-		*(int64_t *)at = v;
+	case TABLE_FLOAT64:
+		memcpy(at, &v, sizeof(v));
 		break;
 	default:
-		must(v == 0);
+		never("not a number");
 	}
 }
 
@@ -80,7 +81,7 @@ static void table_set_defaults(const struct table_struct *s, char *m, int depth)
 			*(struct str *)at = STR("");
 		else if (f->type == TABLE_BYTES || f->type == TABLE_RECORDS)
 			*(struct bytes *)at = (struct bytes){PROTO_EMPTY, 0};
-		else
+		else if (f->default_number != 0)
 			table_set_number(f->type, at, f->default_number);
 	}
 }
@@ -102,45 +103,32 @@ struct table_reader {
 static void table_read_struct(struct table_reader *r, const struct table_struct *s, void *m,
 			      int depth);
 
+/* A number by its size on the wire; a float64's bits. */
+static int64_t table_read_number(struct rd *rd, enum table_type type)
+{
+	if (type == TABLE_BOOL || type == TABLE_INT8)
+		return rd_int8(rd);
+	if (type == TABLE_INT16 || type == TABLE_UINT16)
+		return rd_int16(rd);
+	if (type == TABLE_INT32 || type == TABLE_UINT32)
+		return rd_int32(rd);
+	must(type == TABLE_INT64 || type == TABLE_FLOAT64);
+	return rd_int64(rd);
+}
+
 /* A value that is not a struct; of an array, one element. */
 static void table_read_scalar(struct table_reader *r, const struct table_field *f, void *at,
 			      bool nullable)
 {
 	bool compact = r->compact && !f->classic;
-	switch (f->type) {
-	case TABLE_BOOL:
-		*(bool *)at = rd_bool(r->rd);
-		break;
-	case TABLE_INT8:
-		*(int8_t *)at = rd_int8(r->rd);
-		break;
-	case TABLE_INT16:
-	case TABLE_UINT16:
-		*(uint16_t *)at = rd_uint16(r->rd);
-		break;
-	case TABLE_INT32:
-	case TABLE_UINT32:
-		*(uint32_t *)at = rd_uint32(r->rd);
-		break;
-	case TABLE_INT64:
-		*(int64_t *)at = rd_int64(r->rd);
-		break;
-	case TABLE_FLOAT64:
-		*(double *)at = rd_float64(r->rd);
-		break;
-	case TABLE_UUID:
+	if (f->type == TABLE_UUID)
 		*(struct uuid *)at = rd_uuid(r->rd);
-		break;
-	case TABLE_STRING:
+	else if (f->type == TABLE_STRING)
 		*(struct str *)at = rd_str(r->rd, compact, nullable);
-		break;
-	case TABLE_BYTES:
-	case TABLE_RECORDS:
+	else if (f->type == TABLE_BYTES || f->type == TABLE_RECORDS)
 		*(struct bytes *)at = rd_bytes(r->rd, compact, nullable);
-		break;
-	case TABLE_STRUCT:
-		never("a struct is not a scalar");
-	}
+	else
+		table_set_number(f->type, at, table_read_number(r->rd, f->type));
 }
 
 static void table_read_array(struct table_reader *r, const struct table_field *f, char *m,

@@ -84,6 +84,9 @@ static inline bool table_is_pointer(const struct table_field *f)
 /* Bytes of a value; of an array, of one element. */
 size_t table_size(const struct table_field *f);
 
+/* Stores a number in a field of one of the number types; of a float64 these are the bits. */
+void table_set_number(enum table_type type, void *at, int64_t v);
+
 /* Every field at its default, as the generated X_init does. */
 void table_defaults(const struct table_struct *s, void *m);
 

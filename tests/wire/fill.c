@@ -21,44 +21,19 @@ static void fill_struct(struct fill *fill, const struct table_struct *s, char *m
 
 static void fill_scalar(struct fill *fill, const struct table_field *f, void *at)
 {
-	uint64_t v = rnd_below(fill->rnd, 4) == 0 ? rnd_below(fill->rnd, 100) : rnd_next(fill->rnd);
 	bool text = f->type == TABLE_STRING;
-	double number = (double)(int64_t)v / 3;
-	struct bytes blob;
+	uint64_t v = rnd_next(fill->rnd);
+	double fraction = (double)v / 3;
 
-	switch (f->type) {
-	case TABLE_BOOL:
-		*(bool *)at = v & 1;
-		break;
-	case TABLE_INT8:
-		*(int8_t *)at = (int8_t)v;
-		break;
-	case TABLE_INT16:
-	case TABLE_UINT16:
-		*(uint16_t *)at = (uint16_t)v;
-		break;
-	case TABLE_INT32:
-	case TABLE_UINT32:
-		*(uint32_t *)at = (uint32_t)v;
-		break;
-	case TABLE_INT64:
-		*(uint64_t *)at = v;
-		break;
-	case TABLE_FLOAT64:
-		memcpy(at, &number, sizeof(number));
-		break;
-	case TABLE_UUID:
+	if (f->type == TABLE_UUID)
 		*(struct uuid *)at = uuid_of(v, rnd_next(fill->rnd));
-		break;
-	case TABLE_STRING:
-	case TABLE_BYTES:
-	case TABLE_RECORDS:
-		blob = fill_blob(fill, rnd_below(fill->rnd, text ? STR_MAX : BYTES_MAX), text);
-		*(struct bytes *)at = blob;
-		break;
-	case TABLE_STRUCT:
-		never("a struct is not a scalar");
-	}
+	else if (f->type == TABLE_STRING || f->type == TABLE_BYTES || f->type == TABLE_RECORDS)
+		*(struct bytes *)at =
+		    fill_blob(fill, rnd_below(fill->rnd, text ? STR_MAX : BYTES_MAX), text);
+	else if (f->type == TABLE_FLOAT64)
+		memcpy(at, &fraction, sizeof(fraction));
+	else
+		table_set_number(f->type, at, (int64_t)(v % 4 == 0 ? v % 100 : v));
 }
 
 static void fill_array(struct fill *fill, const struct table_field *f, char *m, int version)
