@@ -19,11 +19,13 @@ A record is {"partition", "offset", "key", "value", "headers": [[name, value], .
 import base64
 import dataclasses
 import json
+import signal
 import subprocess
 import tempfile
 import threading
 import time
 
+from interop.lib import wire
 from interop.lib.broker import environment
 
 ANSWER_SECONDS = 60
@@ -158,9 +160,10 @@ class Client:
 
     name = ""
     codecs = ("none", "gzip", "snappy", "lz4", "zstd")
-    headers = True
+    headers = "each"  # a record has headers of its own; or "alike": all of a partition have the same; or None
     nulls = True
     binary = True
+    chooses_partition = True
 
     def __init__(self, bootstrap):
         self.bootstrap = bootstrap
@@ -220,6 +223,71 @@ class DriverClient(Client):
     def close(self):
         if self._driver is not None:
             self._driver.end()
+
+
+class ProcessMember:
+    """A consumer in a group that is a command of its own, which commits by itself every moment.
+
+    Subclasses read its output: `_records` and `_assignment` are threads over the two streams.
+    """
+
+    def __init__(self, command, bootstrap, group, topic):
+        self.bootstrap, self.group, self.topic = bootstrap, group, topic
+        self.records = []
+        self.assigned = None
+        self.said = []
+        self.process = subprocess.Popen(  # pylint: disable=consider-using-with
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+        )
+        self.threads = [
+            threading.Thread(target=self._records, args=(self.process.stdout,), daemon=True),
+            threading.Thread(target=self._complaints, args=(self.process.stderr,), daemon=True),
+        ]
+        for each in self.threads:
+            each.start()
+
+    def _records(self, stream):
+        raise NotImplementedError
+
+    def _assignment(self, line):
+        """Looks at one line of standard error and may change `assigned`."""
+        raise NotImplementedError
+
+    def _complaints(self, stream):
+        for line in stream:
+            self.said.append(line.decode(errors="replace"))
+            self._assignment(self.said[-1])
+
+    def check(self):
+        if self.process.poll() is not None:
+            raise ClientError(f"{self.process.args} ended with {self.process.returncode}:\n{''.join(self.said[-40:])}")
+
+    def commit(self):
+        """Waits until the broker has what this member read; it commits by itself."""
+        want = {}
+        for each in self.records:
+            want[each.partition] = max(want.get(each.partition, 0), each.offset + 1)
+        host, port = self.bootstrap.rsplit(":", 1)
+        deadline = time.monotonic() + ANSWER_SECONDS
+        with wire.Connection(host, int(port)) as connection:
+            while True:
+                found = connection.committed(self.group, self.topic, sorted(want))
+                if all(found.get(partition, -1) >= offset for partition, offset in want.items()):
+                    return
+                self.check()
+                assert time.monotonic() < deadline, f"{want} was not committed, only {found}"
+                time.sleep(0.05)
+
+    def leave(self):
+        self.process.terminate()
+        code = self.process.wait(30)
+        for each in self.threads:
+            each.join()
+        assert code in (0, -signal.SIGTERM, 128 + signal.SIGTERM), f"ended with {code}: {''.join(self.said[-40:])}"
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
 
 
 class DriverMember:

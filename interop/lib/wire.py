@@ -1,6 +1,6 @@
 """A few Kafka requests made by hand, to look at what no client shows: raw answers and the stored batches' codecs.
 
-Only what the tests need, at one old version each: ApiVersions v0, Metadata v1, ListOffsets v1 and Fetch v4.
+Only what the tests need, at one old version each: ApiVersions v0, Metadata v1, Fetch v4, OffsetFetch v1, CreateTopics v2.
 """
 
 import socket
@@ -108,6 +108,33 @@ class Connection:
         answer.take("i")
         return brokers, {name: len(found) for name, (_, found) in answer.array(topic)}
 
+    def committed(self, group, topic, partitions):
+        """{partition: committed offset}; a partition without one is left out."""
+        numbers = struct.pack(f">i{len(partitions)}i", len(partitions), *partitions)
+        answer = self.ask(9, 1, text(group) + struct.pack(">i", 1) + text(topic) + numbers)
+        found = {}
+
+        def partition():
+            index, offset = answer.take("i"), answer.take("q")
+            answer.string()
+            error = answer.take("h")
+            if error == 0 and offset >= 0:
+                found[index] = offset
+
+        def one():
+            answer.string()
+            answer.array(partition)
+
+        answer.array(one)
+        return found
+
+    def create_topic(self, topic, partitions):
+        """Returns the error code."""
+        body = struct.pack(">i", 1) + text(topic) + struct.pack(">ihiiib", partitions, 1, 0, 0, 20000, 0)
+        answer = self.ask(19, 2, body)
+        answer.take("i")
+        return answer.array(lambda: (answer.string(), answer.take("h"), answer.string()))[0][1]
+
     def fetch(self, topic, partition, offset):
         """The record bytes from an offset on, as stored."""
         body = struct.pack(">iiiib", -1, 100, 1, 1 << 26, 0)
@@ -127,6 +154,14 @@ class Connection:
             answer.take("q")
             answer.take("q")
         return answer.raw(max(0, answer.take("i")))
+
+
+def create_topic(bootstrap, topic, partitions):
+    host, port = bootstrap.rsplit(":", 1)
+    with Connection(host, int(port)) as connection:
+        error = connection.create_topic(topic, partitions)
+    if error:
+        raise WireError(f"CreateTopics {topic}: error {error}")
 
 
 def batches(data):
