@@ -5,7 +5,7 @@
  * A command is a line on standard input: main class, then base64 of what the tool reads on its standard input, then
  * base64 of each argument, separated by tabs. The answer is a line on standard output: exit code, base64 of the tool's
  * standard output, base64 of its standard error. Tools end by Exit.exit, which is replaced by an Error that ends their
- * main thread; the counters that they keep in static fields are set back before each run.
+ * main thread, their shutdown hooks are run then, and the counters that they keep in static fields are set back.
  */
 
 import java.io.BufferedReader;
@@ -22,6 +22,8 @@ import java.lang.reflect.Modifier;
 import java.lang.reflect.Proxy;
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 
 public final class ToolServer {
     /** What a tool throws when it wants to end the process. */
@@ -76,6 +78,7 @@ public final class ToolServer {
 
     private static final Output OUT = new Output();
     private static final Output ERR = new Output();
+    private static final Queue<Runnable> HOOKS = new ConcurrentLinkedQueue<>();
     private static final Input IN = new Input();
 
     /** The status of the first Exit.exit of this run: some tools catch the Error and exit again. */
@@ -119,6 +122,9 @@ public final class ToolServer {
                 ERR.target = null;
                 throw new Ended((Integer) arguments[0]);
             }
+            if (!ends && method.getName().equals("addShutdownHook")) {
+                HOOKS.add((Runnable) arguments[1]);
+            }
             return null;
         });
     }
@@ -131,9 +137,23 @@ public final class ToolServer {
         IN.source = new ByteArrayInputStream(decode(fields[1]));
         firstStatus = -1;
         int status = call(fields);
+        OUT.target = out;
+        ERR.target = err;
+        runHooks();
         OUT.target = null;
         ERR.target = null;
         return (firstStatus >= 0 ? firstStatus : status) + "\t" + encode(out) + "\t" + encode(err);
+    }
+
+    /** The console producer, for one, sends the last of its records in its shutdown hook. */
+    private static void runHooks() {
+        for (Runnable hook = HOOKS.poll(); hook != null; hook = HOOKS.poll()) {
+            try {
+                hook.run();
+            } catch (RuntimeException e) {
+                e.printStackTrace();
+            }
+        }
     }
 
     private static int call(String[] fields) throws Exception {
