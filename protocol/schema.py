@@ -1,26 +1,4 @@
-"""The schema language: reads .msg files into Message, Struct and Field.
-
-A file holds one API, request and response together, or one or more records. Indent is four spaces.
-
-    # What it is for.
-    api Produce key 0 versions 3-13 flexible 9+ on broker
-
-    request
-        Name        type   [versions]  [tag N]  [classic]  [secret]  [= default]
-
-    record TopicRecord key 2 versions 0 flexible 0+
-        Name        string
-
-A type is bool, int8, int16, uint16, int32, uint32, int64, float64, uuid, string, bytes, records, or
-the name of a struct; `[]` before it makes an array. The fields of a struct stand below the field
-that brings it, indented; a struct that several fields share stands in a block `struct Name` at the
-level of the message's fields. `?` behind a type lets it be null, `?7+` in those versions only.
-Versions are those in which the field is there: `3`, `3-12`, `13+`; none means all of what it is in.
-A field with a tag travels in the tagged section. Without a default a field's is zero, false or
-empty. `classic` keeps the classic encoding in flexible versions too; a `secret` is not shown in the
-log. `unstable 6` in a head means that 6 is described but not served. A struct that may be null and has a tag has no `= null`: absent
-reads as null, and null is always written.
-"""
+"""The schema language, as README.md tells it: reads .msg files into Message, Struct and Field."""
 
 import re
 from pathlib import Path
