@@ -262,12 +262,14 @@ static void produce_handle(struct api_loop *al, struct req *req)
 		api_malformed(req, err);
 		return;
 	}
-	req->overlap = true;
 	/* Short of memory in the middle: what was gathered is written, and nobody is told. */
 	if (!produce_run(produce)) {
 		produce->in.acks = PARTITION_ACKS_NONE;
 		produce->failed = true;
 	}
+	/* What follows may begin now: a Produce joins the gathering, anything else writes it first. */
+	if (produce->waiting > 1)
+		req_overlap(req);
 	produce_release(produce);
 }
 

@@ -10,9 +10,10 @@
 
 struct worker_pool {
 	pthread_mutex_t lock;
-	pthread_cond_t more;
+	pthread_cond_t more, idle;
 	struct job *first, **last; /* under lock */
 	bool stop;		   /* under lock */
+	int running;		   /* under lock: jobs taken and not finished */
 	int threads_len;
 	pthread_t threads[WORKER_THREADS_MAX];
 };
@@ -29,9 +30,18 @@ static struct job *worker_take(struct worker_pool *pool)
 		pool->first = job->next;
 		if (pool->first == NULL)
 			pool->last = &pool->first;
+		pool->running++;
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return job;
+}
+
+static void worker_finished(struct worker_pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	if (--pool->running == 0 && pool->first == NULL)
+		pthread_cond_broadcast(&pool->idle);
+	pthread_mutex_unlock(&pool->lock);
 }
 
 static void worker_deliver(struct mail *mail)
@@ -51,6 +61,7 @@ static void *worker_main(void *arg)
 		job->run(job);
 		if (home != NULL)
 			loop_post(home, &job->mail);
+		worker_finished(pool);
 	}
 	return NULL;
 }
@@ -63,6 +74,7 @@ struct worker_pool *worker_pool_new(int threads)
 	must(threads > 0);
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->more, NULL);
+	pthread_cond_init(&pool->idle, NULL);
 	pool->last = &pool->first;
 	if (threads > WORKER_THREADS_MAX)
 		threads = WORKER_THREADS_MAX;
@@ -71,6 +83,14 @@ struct worker_pool *worker_pool_new(int threads)
 			break;
 	must(pool->threads_len > 0);
 	return pool;
+}
+
+void worker_pool_drain(struct worker_pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	while (pool->first != NULL || pool->running > 0)
+		pthread_cond_wait(&pool->idle, &pool->lock);
+	pthread_mutex_unlock(&pool->lock);
 }
 
 void worker_pool_free(struct worker_pool *pool)
@@ -83,6 +103,7 @@ void worker_pool_free(struct worker_pool *pool)
 		must(pthread_join(pool->threads[i], NULL) == 0);
 	must(pool->first == NULL);
 	pthread_cond_destroy(&pool->more);
+	pthread_cond_destroy(&pool->idle);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool);
 }

@@ -23,6 +23,8 @@ struct job {
 struct worker_pool *worker_pool_new(int threads) must_check;
 /* Finishes every job that was submitted, then joins the threads. */
 void worker_pool_free(struct worker_pool *pool);
+/* Waits until no job is queued or running. Jobs' done() may still be in the post. */
+void worker_pool_drain(struct worker_pool *pool);
 /* Thread-safe; never blocks for long, never fails. */
 void worker_submit(struct worker_pool *pool, struct job *job);
 

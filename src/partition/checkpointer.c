@@ -242,3 +242,13 @@ enum err checkpointer_close(struct checkpointer *ckpt)
 	offsets_fini(&offsets);
 	return err;
 }
+
+void checkpointer_abandon(struct checkpointer *ckpt)
+{
+	struct partition *part;
+
+	while ((part = TAILQ_FIRST(&ckpt->parts)) != NULL) {
+		checkpointer_remove(ckpt, part);
+		partition_unref(part);
+	}
+}

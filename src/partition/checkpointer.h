@@ -41,4 +41,7 @@ void checkpointer_write(struct checkpointer *ckpt, struct checkpointer_wait *wai
  */
 enum err checkpointer_close(struct checkpointer *ckpt) must_check;
 
+/* The same after a failure: lets go of every partition and writes nothing. */
+void checkpointer_abandon(struct checkpointer *ckpt);
+
 #endif

@@ -17,7 +17,8 @@
 
 struct partition *partition_new(const struct partition_env *env, struct str topic,
 				struct uuid topic_id, int32_t idx, struct plog *log,
-				int64_t recovery_point, const struct partition_rules *rules)
+				int64_t recovery_point, bool created,
+				const struct partition_rules *rules)
 {
 	struct partition *part = calloc(1, sizeof(*part));
 	char *name = str_dup(topic);
@@ -36,6 +37,7 @@ struct partition *partition_new(const struct partition_env *env, struct str topi
 	part->log = log;
 	part->leader_epoch = -1;
 	part->recovery_point = recovery_point;
+	part->unlisted = created;
 	pthread_mutex_init(&part->wait_lock, NULL);
 	TAILQ_INIT(&part->waiters);
 	partition_set_rules(part, rules);
@@ -242,6 +244,24 @@ static void partition_advance_locked(struct partition *part)
 	plog_set_high_watermark(part->log, sync ? plog_flushed(part->log) : plog_end(part->log));
 }
 
+/* A new directory's name must last as long as what is acknowledged in it. */
+static enum err partition_list(struct partition *part)
+{
+	char *parent;
+	enum err err;
+
+	if (!part->unlisted)
+		return ERR_OK;
+	parent = strdup(plog_dir(part->log));
+	if (parent == NULL)
+		return ERR_NOMEM;
+	*strrchr(parent, '/') = '\0';
+	err = file_sync_dir(parent);
+	free(parent);
+	part->unlisted = err != ERR_OK;
+	return err;
+}
+
 static enum err partition_job_once(struct partition *part)
 {
 	enum err err = ERR_OK;
@@ -253,6 +273,8 @@ static enum err partition_job_once(struct partition *part)
 	plog_unlock(part->log);
 	if (plog_has_work(part->log))
 		err = plog_do_work(part->log);
+	if (flush && err == ERR_OK)
+		err = partition_list(part);
 	if (flush && err == ERR_OK)
 		err = plog_flush(part->log);
 	return err;

@@ -41,10 +41,11 @@ struct partition_env {
 };
 
 /* Takes the open log. The partition starts without a leader. NULL when memory is out (log kept). */
-/* recovery_point: what the directory's checkpoint says of it, 0 for a new one. */
+/* recovery_point: what the directory's checkpoint says of it, 0 for a new one (created). */
 struct partition *partition_new(const struct partition_env *env, struct str topic,
 				struct uuid topic_id, int32_t idx, struct plog *log,
-				int64_t recovery_point, const struct partition_rules *rules);
+				int64_t recovery_point, bool created,
+				const struct partition_rules *rules);
 /* References keep the memory and the log; they are counted atomically. */
 struct partition *partition_ref(struct partition *part);
 void partition_unref(struct partition *part);

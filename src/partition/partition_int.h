@@ -44,6 +44,7 @@ struct partition {
 	/* The one job that may work on the log at a time; under plog_lock. */
 	struct job job;
 	bool job_runs, flush_wanted;
+	bool unlisted; /* the job's: the directory's name is not yet durable */
 
 	struct flush_entry dirty;
 

@@ -1,0 +1,411 @@
+/* Appends, commits, waits and flushes of one partition, on real files. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "partition/append_turn.h"
+#include "partition/flush.h"
+#include "record/builder.h"
+
+struct world {
+	char root[64];
+	char *dir;
+	struct loop *loop;
+	struct wake_box box;
+	struct worker_pool *workers;
+	struct seg_cache *cache;
+	struct plog_env plog_env;
+	struct plog_config cfg;
+	struct flusher *flusher;
+	struct partition_env env;
+	struct partition_rules rules;
+	struct partition *part;
+};
+
+static _Atomic int pwrites, syncs, fail_sync;
+
+static int watch_calls(const char *call, const char *path)
+{
+	if (strcmp(call, "pwrite") == 0)
+		pwrites++;
+	if (strcmp(call, "fdatasync") != 0)
+		return 0;
+	syncs++;
+	return fail_sync;
+}
+
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct plog *log;
+
+	fail_sync = 0;
+	file_set_fault(watch_calls);
+	strcpy(w->root, "/tmp/barnabas-partition-XXXXXX");
+	assert_non_null(mkdtemp(w->root));
+	w->dir = file_path(w->root, "t-0");
+	w->loop = loop_new("test", &clock_real);
+	wake_box_init(&w->box, w->loop);
+	w->workers = worker_pool_new(2);
+	w->cache = seg_cache_new(16);
+	w->plog_env = (struct plog_env){&clock_real, w->cache};
+	plog_config_init(&w->cfg);
+	w->flusher = flusher_new(w->loop, NULL, NULL);
+	w->env = (struct partition_env){&clock_real, w->workers, w->flusher};
+	w->rules = (struct partition_rules){.max_message_bytes = 1 << 20,
+					    .min_insync_replicas = 1,
+					    .flush_messages = INT64_MAX,
+					    .flush_ms = INT64_MAX};
+	assert_int_equal(plog_create(&log, &w->plog_env, &w->cfg, w->dir, uuid_of(1, 2)), ERR_OK);
+	w->part = partition_new(&w->env, STR("t"), uuid_of(1, 2), 0, log, 0, true, &w->rules);
+	assert_non_null(w->part);
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	worker_pool_drain(w->workers);
+	loop_turn(w->loop, false);
+	flusher_free(w->flusher);
+	worker_pool_drain(w->workers);
+	if (w->part != NULL)
+		partition_unref(w->part);
+	worker_pool_drain(w->workers);
+	wake_box_fini(&w->box);
+	worker_pool_free(w->workers);
+	loop_free(w->loop);
+	seg_cache_free(w->cache);
+	file_set_fault(NULL);
+	if (file_exists(w->dir))
+		assert_int_equal(file_remove_dir(w->dir), ERR_OK);
+	assert_int_equal(rmdir(w->root), 0);
+	free(w->dir);
+	free(w);
+	return 0;
+}
+
+/* One batch of one record; the caller frees the writer. */
+static struct plog_append batch(struct wr *out)
+{
+	struct builder builder;
+
+	wr_init(out, 1 << 16);
+	builder_init(&builder, out, &builder_options_default);
+	builder_add(&builder, 1000, BYTES_NULL, (struct bytes){(const uint8_t *)"v", 1}, NULL, 0);
+	assert_int_equal(builder_finish(&builder, NULL), ERR_OK);
+	return (struct plog_append){.data = out->buf,
+				    .len_bytes = out->len_bytes,
+				    .origin = PLOG_CLIENT};
+}
+
+static enum err append_one(struct world *w, enum partition_acks acks)
+{
+	struct wr out;
+	struct plog_append item = batch(&out);
+
+	partition_append(w->part, &item, 1, acks);
+	wr_fini(&out);
+	return item.err;
+}
+
+static void lead(struct world *w)
+{
+	assert_int_equal(partition_lead(w->part, 0, 1), ERR_OK);
+}
+
+static void refuses_appends_unless_it_leads(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(append_one(w, PARTITION_ACKS_ALL), ERR_NOT_LEADER_OR_FOLLOWER);
+	lead(w);
+	assert_int_equal(append_one(w, PARTITION_ACKS_ALL), ERR_OK);
+	partition_resign(w->part, false);
+	assert_int_equal(append_one(w, PARTITION_ACKS_LEADER), ERR_NOT_LEADER_OR_FOLLOWER);
+}
+
+static void answers_for_the_right_leader_epoch_only(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(partition_lead(w->part, 5, 1), ERR_OK);
+	assert_int_equal(partition_check_leader(w->part, -1), ERR_OK);
+	assert_int_equal(partition_check_leader(w->part, 5), ERR_OK);
+	assert_int_equal(partition_check_leader(w->part, 4), ERR_FENCED_LEADER_EPOCH);
+	assert_int_equal(partition_check_leader(w->part, 6), ERR_UNKNOWN_LEADER_EPOCH);
+	partition_resign(w->part, true);
+	assert_int_equal(partition_check_leader(w->part, 5), ERR_UNKNOWN_TOPIC_OR_PARTITION);
+}
+
+static void high_watermark_follows_the_log_end(void **state)
+{
+	struct world *w = *state;
+
+	lead(w);
+	for (int64_t i = 1; i <= 3; i++) {
+		assert_int_equal(append_one(w, PARTITION_ACKS_LEADER), ERR_OK);
+		assert_true(partition_high_watermark(w->part) == i);
+		assert_true(partition_last_stable(w->part) == i);
+		assert_true(partition_is_committed(w->part, i));
+	}
+}
+
+static void acks_all_needs_min_insync_replicas(void **state)
+{
+	struct world *w = *state;
+
+	w->rules.min_insync_replicas = 2;
+	partition_set_rules(w->part, &w->rules);
+	lead(w);
+	assert_int_equal(append_one(w, PARTITION_ACKS_ALL), ERR_NOT_ENOUGH_REPLICAS);
+	assert_int_equal(append_one(w, PARTITION_ACKS_LEADER), ERR_OK);
+}
+
+struct wait {
+	struct waiter waiter;
+	int woken;
+};
+
+static void on_wake(struct waiter *waiter)
+{
+	container_of(waiter, struct wait, waiter)->woken++;
+}
+
+static void turn_until(struct world *w, const int *what, int value)
+{
+	while (*what < value)
+		loop_turn(w->loop, true);
+}
+
+static void flush_each_waits_for_the_disk(void **state)
+{
+	struct world *w = *state;
+	struct wait wait = {.woken = 0};
+	int before = syncs;
+
+	w->rules.flush_messages = 1;
+	partition_set_rules(w->part, &w->rules);
+	lead(w);
+	assert_int_equal(append_one(w, PARTITION_ACKS_ALL), ERR_OK);
+	waiter_init(&wait.waiter, &w->box, on_wake);
+	if (partition_wait_committed(w->part, &wait.waiter, 1))
+		turn_until(w, &wait.woken, 1);
+	assert_true(partition_is_committed(w->part, 1));
+	assert_true(syncs > before);
+	assert_true(plog_flushed(partition_log(w->part)) >= 1);
+}
+
+static void a_failed_sync_wakes_with_a_storage_error(void **state)
+{
+	struct world *w = *state;
+	struct wait wait = {.woken = 0};
+
+	w->rules.flush_messages = 1;
+	partition_set_rules(w->part, &w->rules);
+	lead(w);
+	fail_sync = EIO;
+	assert_int_equal(append_one(w, PARTITION_ACKS_ALL), ERR_OK);
+	waiter_init(&wait.waiter, &w->box, on_wake);
+	if (partition_wait_committed(w->part, &wait.waiter, 1))
+		turn_until(w, &wait.woken, 1);
+	assert_false(partition_is_committed(w->part, 1));
+	assert_int_equal(partition_check_leader(w->part, -1), ERR_KAFKA_STORAGE_ERROR);
+	fail_sync = 0;
+	assert_int_equal(append_one(w, PARTITION_ACKS_ALL), ERR_KAFKA_STORAGE_ERROR);
+}
+
+static void new_data_wakes_who_waits_for_it(void **state)
+{
+	struct world *w = *state;
+	struct wait wait = {.woken = 0};
+
+	lead(w);
+	waiter_init(&wait.waiter, &w->box, on_wake);
+	partition_wait_data(w->part, &wait.waiter);
+	loop_turn(w->loop, false);
+	assert_int_equal(wait.woken, 0);
+	assert_int_equal(append_one(w, PARTITION_ACKS_LEADER), ERR_OK);
+	turn_until(w, &wait.woken, 1);
+	assert_int_equal(append_one(w, PARTITION_ACKS_LEADER), ERR_OK);
+	loop_turn(w->loop, false);
+	assert_int_equal(wait.woken, 1);
+}
+
+static void who_takes_the_wait_back_is_not_woken(void **state)
+{
+	struct world *w = *state;
+	struct wait early = {.woken = 0}, late = {.woken = 0};
+
+	lead(w);
+	waiter_init(&early.waiter, &w->box, on_wake);
+	waiter_init(&late.waiter, &w->box, on_wake);
+	partition_wait_data(w->part, &early.waiter);
+	partition_wait_data(w->part, &late.waiter);
+	partition_unwait(w->part, &early.waiter);
+	assert_int_equal(append_one(w, PARTITION_ACKS_LEADER), ERR_OK);
+	partition_unwait(w->part, &late.waiter); /* already in the box */
+	loop_turn(w->loop, false);
+	assert_int_equal(early.woken + late.woken, 0);
+}
+
+static void resigning_wakes_everybody(void **state)
+{
+	struct world *w = *state;
+	struct wait wait = {.woken = 0};
+
+	lead(w);
+	waiter_init(&wait.waiter, &w->box, on_wake);
+	partition_wait_data(w->part, &wait.waiter);
+	partition_resign(w->part, true);
+	turn_until(w, &wait.woken, 1);
+}
+
+struct call {
+	struct append append;
+	struct wr memory;
+	int *done, order;
+};
+
+static void on_done(struct append *append)
+{
+	struct call *call = container_of(append, struct call, append);
+
+	call->order = ++*call->done;
+}
+
+static void a_turn_writes_all_with_one_call_in_order(void **state)
+{
+	enum { CALLS = 20 };
+	struct world *w = *state;
+	struct append_turn *turn = append_turn_new(w->loop, &w->box);
+	struct call calls[CALLS];
+	int done = 0, before;
+
+	lead(w);
+	assert_int_equal(append_one(w, PARTITION_ACKS_LEADER), ERR_OK); /* makes the files */
+	for (int i = 0; i < CALLS; i++) {
+		calls[i] = (struct call){.done = &done};
+		calls[i].append = (struct append){.item = batch(&calls[i].memory),
+						  .acks = PARTITION_ACKS_ALL,
+						  .done = on_done};
+		append_turn_add(turn, w->part, &calls[i].append);
+	}
+	assert_int_equal(done, 0);
+	before = pwrites;
+	loop_turn(w->loop, false);
+	assert_int_equal(done, CALLS);
+	assert_int_equal(pwrites - before, 1);
+	for (int i = 0; i < CALLS; i++) {
+		assert_int_equal(calls[i].order, i + 1);
+		assert_int_equal(calls[i].append.item.err, ERR_OK);
+		assert_true(calls[i].append.item.base_offset == i + 1);
+		wr_fini(&calls[i].memory);
+	}
+	append_turn_free(turn);
+}
+
+static void one_sync_serves_all_that_came_meanwhile(void **state)
+{
+	enum { CALLS = 50 };
+	struct world *w = *state;
+	struct append_turn *turn = append_turn_new(w->loop, &w->box);
+	struct call calls[CALLS];
+	int done = 0, before = syncs;
+
+	w->rules.flush_messages = 1;
+	partition_set_rules(w->part, &w->rules);
+	lead(w);
+	for (int i = 0; i < CALLS; i++) {
+		calls[i] = (struct call){.done = &done};
+		calls[i].append = (struct append){.item = batch(&calls[i].memory),
+						  .acks = PARTITION_ACKS_ALL,
+						  .done = on_done};
+		append_turn_add(turn, w->part, &calls[i].append);
+	}
+	turn_until(w, &done, CALLS);
+	assert_true(syncs - before < CALLS / 2);
+	assert_true(plog_flushed(partition_log(w->part)) == CALLS);
+	for (int i = 0; i < CALLS; i++)
+		wr_fini(&calls[i].memory);
+	append_turn_free(turn);
+}
+
+static void flushes_when_its_time_is_over(void **state)
+{
+	struct world *w = *state;
+
+	w->rules.flush_ms = 1;
+	partition_set_rules(w->part, &w->rules);
+	lead(w);
+	assert_int_equal(append_one(w, PARTITION_ACKS_LEADER), ERR_OK);
+	while (plog_flushed(partition_log(w->part)) < 1)
+		loop_turn(w->loop, false);
+	assert_false(plog_is_dirty(partition_log(w->part)));
+}
+
+static void deletes_its_directory_with_the_last_reference(void **state)
+{
+	struct world *w = *state;
+
+	lead(w);
+	assert_int_equal(append_one(w, PARTITION_ACKS_LEADER), ERR_OK);
+	partition_ref(w->part);
+	assert_int_equal(partition_delete(w->part, uuid_of(3, 4)), ERR_OK);
+	assert_false(file_exists(w->dir));
+	assert_int_equal(append_one(w, PARTITION_ACKS_LEADER), ERR_UNKNOWN_TOPIC_OR_PARTITION);
+	partition_unref(w->part);
+	partition_unref(w->part);
+	w->part = NULL; /* teardown finds the root empty, or fails */
+}
+
+static void deleted_records_are_gone(void **state)
+{
+	struct world *w = *state;
+	int64_t low;
+
+	lead(w);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(append_one(w, PARTITION_ACKS_LEADER), ERR_OK);
+	assert_int_equal(partition_delete_records(w->part, 3, &low), ERR_OK);
+	assert_true(low == 3);
+	assert_int_equal(partition_delete_records(w->part, 1, &low), ERR_OK);
+	assert_true(low == 3);
+	assert_int_equal(partition_delete_records(w->part, 6, &low), ERR_OFFSET_OUT_OF_RANGE);
+	assert_int_equal(partition_delete_records(w->part, -1, &low), ERR_OK);
+	assert_true(low == 5 && partition_log_start(w->part) == 5);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(refuses_appends_unless_it_leads),
+	    TEST(answers_for_the_right_leader_epoch_only),
+	    TEST(high_watermark_follows_the_log_end),
+	    TEST(acks_all_needs_min_insync_replicas),
+	    TEST(flush_each_waits_for_the_disk),
+	    TEST(a_failed_sync_wakes_with_a_storage_error),
+	    TEST(new_data_wakes_who_waits_for_it),
+	    TEST(who_takes_the_wait_back_is_not_woken),
+	    TEST(resigning_wakes_everybody),
+	    TEST(a_turn_writes_all_with_one_call_in_order),
+	    TEST(one_sync_serves_all_that_came_meanwhile),
+	    TEST(flushes_when_its_time_is_over),
+	    TEST(deletes_its_directory_with_the_last_reference),
+	    TEST(deleted_records_are_gone),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
