@@ -149,6 +149,7 @@ struct image {
 	    offset; /* of the last record applied; -1: none. Also the finalized features' epoch */
 	int32_t epoch;	      /* the raft epoch of that record */
 	int64_t timestamp_ms; /* its batch's append time */
+	int16_t kraft_version; /* a finalized feature too, though no FeatureLevelRecord says so */
 	int64_t next_producer_id;
 	int64_t partitions_len; /* of all topics */
 	int64_t offline_len;	/* partitions without a leader */

@@ -1,0 +1,156 @@
+/* Reads the metadata log's segments from the front, each batch checked: see mtail.h. */
+#include "meta/mtail.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "record/batch.h"
+
+#define BATCH_BYTES_MAX	  (64 << 20)
+#define SEGMENT_BYTES_MAX ((size_t)2 << 30)
+
+/* One fdatasync cannot take longer, so what lies that far apart was not one unfinished write. */
+#define TORN_SPAN_MS (60 * 1000)
+
+struct scan {
+	const char *name; /* of the segment's file */
+	struct bytes left;
+	size_t pos;
+	int64_t next_offset; /* -1: none yet */
+	int32_t epoch;
+	int64_t timestamp_ms;
+};
+
+/* A good batch at the front of `left` that may follow the last one. */
+static bool batch_is_good(const struct scan *scan, struct bytes left, struct batch_header *header)
+{
+	if (batch_header_read(left, header) != ERR_OK || header->size_bytes > left.len ||
+	    header->size_bytes > BATCH_BYTES_MAX)
+		return false;
+	if (scan->next_offset >= 0 && header->base_offset < scan->next_offset)
+		return false;
+	return batch_check_crc((struct bytes){left.ptr, header->size_bytes}) == ERR_OK;
+}
+
+static void step(struct scan *scan, const struct batch_header *header)
+{
+	scan->left.ptr += header->size_bytes;
+	scan->left.len -= header->size_bytes;
+	scan->pos += header->size_bytes;
+	scan->next_offset = batch_next_offset(header);
+	scan->epoch = header->leader_epoch;
+	scan->timestamp_ms = header->max_timestamp;
+}
+
+/* Up to the end or the first bad batch. */
+static void scan_good(struct scan *scan)
+{
+	struct batch_header header;
+
+	while (batch_is_good(scan, scan->left, &header) &&
+	       (scan->next_offset < 0 || header.base_offset == scan->next_offset))
+		step(scan, &header);
+}
+
+/*
+ * Is there, behind a bad place, what no torn write explains? What is read over to find out is held
+ * to a few times the file, so that bytes made to look like batches cannot take for ever.
+ */
+static bool scan_finds_later(struct scan scan)
+{
+	int64_t good_ms = scan.next_offset < 0 ? INT64_MAX - TORN_SPAN_MS : scan.timestamp_ms;
+	int32_t good_epoch = scan.next_offset < 0 ? 1 : scan.epoch;
+	size_t budget_bytes = 4 * scan.left.len;
+	struct batch_header header;
+
+	while (scan.left.len > BATCH_HEADER_BYTES) {
+		bool looks_good = scan.left.ptr[BATCH_MAGIC_AT] == BATCH_MAGIC &&
+				  batch_header_read(scan.left, &header) == ERR_OK &&
+				  header.size_bytes <= scan.left.len;
+
+		if (looks_good && header.size_bytes > budget_bytes)
+			return false;
+		if (looks_good)
+			budget_bytes -= header.size_bytes;
+		if (looks_good && batch_is_good(&scan, scan.left, &header)) {
+			if (header.leader_epoch > good_epoch ||
+			    header.max_timestamp > good_ms + TORN_SPAN_MS)
+				return true;
+			step(&scan, &header);
+		} else {
+			scan.left.ptr++;
+			scan.left.len--;
+		}
+	}
+	return false;
+}
+
+static bool is_segment(const char *name)
+{
+	return strlen(name) == 24 && strcmp(name + 20, ".log") == 0;
+}
+
+/* One segment; *more is false when a bad batch ended it. */
+static enum err check_segment(const char *dir, struct scan *scan, bool *more, char *message)
+{
+	char *path = file_path(dir, scan->name), *data;
+	size_t len;
+	enum err err =
+	    path == NULL ? ERR_NOMEM : file_read_all(path, SEGMENT_BYTES_MAX, &data, &len);
+
+	free(path);
+	if (err != ERR_OK) {
+		snprintf(message, MTAIL_MESSAGE_SIZE, "%s: %s", scan->name, err_text(err));
+		return err;
+	}
+	scan->left = (struct bytes){(const uint8_t *)data, len};
+	scan->pos = 0;
+	scan_good(scan);
+	*more = scan->left.len == 0;
+	if (!*more && scan_finds_later(*scan)) {
+		snprintf(message, MTAIL_MESSAGE_SIZE,
+			 "%s/%s is damaged at position %zu (offset %" PRId64
+			 "), and good records lie behind the damage",
+			 dir, scan->name, scan->pos, scan->next_offset);
+		err = ERR_BADFILE;
+	}
+	free(data);
+	return err;
+}
+
+enum err mtail_check(const char *dir, int64_t *recovery_point, char message[MTAIL_MESSAGE_SIZE])
+{
+	struct scan scan = {.next_offset = -1, .epoch = -1};
+	bool more = true;
+	char **names;
+	size_t names_len;
+	enum err err = file_list(dir, &names, &names_len);
+
+	*recovery_point = 0;
+	if (err == ERR_NOFILE)
+		return ERR_OK;
+	if (err != ERR_OK) {
+		snprintf(message, MTAIL_MESSAGE_SIZE, "%s: %s", dir, err_text(err));
+		return err;
+	}
+	for (size_t i = 0; err == ERR_OK && i < names_len; i++) {
+		if (!is_segment(names[i]))
+			continue;
+		if (!more) {
+			snprintf(message, MTAIL_MESSAGE_SIZE,
+				 "%s/%s is damaged at position %zu (offset %" PRId64
+				 "), and another segment follows",
+				 dir, scan.name, scan.pos, scan.next_offset);
+			err = ERR_BADFILE;
+			break;
+		}
+		scan.name = names[i];
+		err = check_segment(dir, &scan, &more, message);
+	}
+	file_list_free(names, names_len);
+	if (scan.next_offset > 0)
+		*recovery_point = scan.next_offset;
+	return err;
+}

@@ -1,0 +1,140 @@
+/* A torn end is cut; damage before what was acknowledged stops the start. */
+#include "golden.h"
+
+#include "meta/mtail.h"
+#include "record/batch.h"
+
+static char dir[64];
+static char message[MTAIL_MESSAGE_SIZE];
+
+static enum err check(const char *data, size_t len, int64_t *recovery_point)
+{
+	char *path = file_path(dir, "00000000000000000000.log");
+	enum err err = file_replace(path, (struct bytes){(const uint8_t *)data, len}, false);
+
+	free(path);
+	assert_int_equal(err, ERR_OK);
+	message[0] = 0;
+	return mtail_check(dir, recovery_point, message);
+}
+
+static size_t batch_at(const char *data, size_t len, int64_t offset)
+{
+	struct batch_header header;
+	size_t at = 0;
+
+	while (batch_header_read((struct bytes){(const uint8_t *)data + at, len - at}, &header) ==
+		   ERR_OK &&
+	       header.base_offset < offset)
+		at += header.size_bytes;
+	return at;
+}
+
+static void whole_log_needs_no_recovery(void **state)
+{
+	int64_t point;
+	size_t len;
+	char *data = golden_read("voters/metadata.log", &len);
+
+	assert_int_equal(check(data, len, &point), ERR_OK);
+	assert_int_equal(point, 402);
+	assert_int_equal(check(data, 0, &point), ERR_OK);
+	assert_int_equal(point, 0);
+	free(data);
+}
+
+static void torn_end_is_cut(void **state)
+{
+	int64_t point;
+	size_t len;
+	char *data = golden_read("voters/metadata.log", &len);
+
+	assert_int_equal(check(data, len - 1, &point), ERR_OK);
+	assert_int_equal(point, 400);
+	assert_int_equal(check(data, len - 80, &point), ERR_OK);
+	assert_int_equal(point, 400);
+	memset(data + len - 87, 0, 87); /* pages that never came */
+	assert_int_equal(check(data, len, &point), ERR_OK);
+	assert_int_equal(point, 400);
+	free(data);
+}
+
+/* Several batches of one unfinished write, of which a later page came and an earlier did not. */
+static void torn_write_of_several_batches_is_cut(void **state)
+{
+	int64_t point;
+	size_t len, at;
+	char *data = golden_read("voters/metadata.log", &len);
+
+	at = batch_at(data, len, 344);
+	memset(data + at, 0, 20);
+	assert_int_equal(check(data, len, &point), ERR_OK);
+	assert_int_equal(point, 344);
+	free(data);
+}
+
+static void damage_in_the_middle_is_refused(void **state)
+{
+	int64_t point;
+	size_t len, at;
+	char *data = golden_read("voters/metadata.log", &len);
+
+	at = batch_at(data, len, 57); /* first epoch of three */
+	data[at + 70] ^= 1;
+	assert_int_equal(check(data, len, &point), ERR_BADFILE);
+	assert_non_null(strstr(message, "offset 57"));
+	data[at + 70] ^= 1;
+	memset(data + at, 0xff, 30); /* the header too: the next batch must be searched */
+	assert_int_equal(check(data, len, &point), ERR_BADFILE);
+	free(data);
+}
+
+static void damage_before_another_segment_is_refused(void **state)
+{
+	char *path = file_path(dir, "00000000000000000402.log");
+	int64_t point;
+	size_t len;
+	char *data = golden_read("voters/metadata.log", &len);
+
+	assert_int_equal(file_replace(path, (struct bytes){(const uint8_t *)"", 0}, false), ERR_OK);
+	assert_int_equal(check(data, len, &point), ERR_OK);
+	assert_int_equal(check(data, len - 1, &point), ERR_BADFILE);
+	assert_non_null(strstr(message, "another segment follows"));
+	assert_int_equal(file_unlink(path), ERR_OK);
+	free(path);
+	free(data);
+}
+
+static void missing_directory_is_an_empty_log(void **state)
+{
+	int64_t point;
+
+	assert_int_equal(mtail_check("/nonexistent/x", &point, message), ERR_OK);
+	assert_int_equal(point, 0);
+}
+
+static int setup(void **state)
+{
+	scratch_make(dir);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	scratch_remove(dir);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(whole_log_needs_no_recovery),
+	    cmocka_unit_test(torn_end_is_cut),
+	    cmocka_unit_test(torn_write_of_several_batches_is_cut),
+	    cmocka_unit_test(damage_in_the_middle_is_refused),
+	    cmocka_unit_test(damage_before_another_segment_is_refused),
+	    cmocka_unit_test(missing_directory_is_an_empty_log),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
