@@ -13,154 +13,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "record/walk.h"
+
 #define LENGTH_MIN_ANY_MAGIC 14 /* of magic 0, the smallest: what stock looks at first */
-#define VARINT_BYTES_MAX     5
-#define VARLONG_BYTES_MAX    10
-
-/* -- walking over records that come in pieces ----------------------------------------------- */
-
-struct walk {
-	const uint8_t *pos, *end;     /* of the present piece */
-	int64_t end_at;		      /* position of `end` in the stream of all pieces */
-	struct codec_scratch *source; /* where pieces come from; NULL: this one is all */
-	enum err err;		      /* sticky: reads give zero after it */
-};
-
-struct walk_record {
-	int64_t timestamp_delta;
-	int32_t offset_delta;
-	bool has_key;
-};
-
-static int64_t walk_at(const struct walk *walk)
-{
-	return walk->end_at - (walk->end - walk->pos);
-}
-
-static void walk_fail(struct walk *walk, enum err err)
-{
-	if (walk->err == ERR_OK)
-		walk->err = err;
-	walk->pos = walk->end;
-}
-
-/* The next piece; false at the end of the stream or on an error. */
-static bool walk_refill(struct walk *walk)
-{
-	struct bytes piece = {walk->end, 0};
-
-	if (walk->err != ERR_OK || walk->source == NULL)
-		return false;
-	enum err err = codec_next(walk->source, &piece);
-	if (err != ERR_OK)
-		walk_fail(walk, err);
-	if (piece.len == 0)
-		return false;
-	walk->pos = piece.ptr;
-	walk->end = piece.ptr + piece.len;
-	walk->end_at += (int64_t)piece.len;
-	return true;
-}
-
-static uint64_t walk_varint_long(struct walk *walk, unsigned bytes_max)
-{
-	uint64_t v = 0;
-
-	for (unsigned i = 0; i < bytes_max; i++) {
-		if (walk->pos == walk->end && !walk_refill(walk))
-			break;
-		uint8_t byte = *walk->pos++;
-		v |= (uint64_t)(byte & 0x7f) << (7 * i);
-		if (byte < 0x80)
-			return v;
-	}
-	walk_fail(walk, ERR_CORRUPT_MESSAGE);
-	return 0;
-}
-
-static inline uint64_t walk_zigzag(struct walk *walk, unsigned bytes_max)
-{
-	if (__builtin_expect(walk->pos < walk->end && *walk->pos < 0x80, 1))
-		return *walk->pos++;
-	return walk_varint_long(walk, bytes_max);
-}
-
-static inline int32_t walk_varint(struct walk *walk)
-{
-	uint32_t v = (uint32_t)walk_zigzag(walk, VARINT_BYTES_MAX);
-
-	return (int32_t)(v >> 1 ^ (0 - (v & 1)));
-}
-
-static inline int64_t walk_varlong(struct walk *walk)
-{
-	uint64_t v = walk_zigzag(walk, VARLONG_BYTES_MAX);
-
-	return (int64_t)(v >> 1 ^ (0 - (v & 1)));
-}
-
-static void walk_skip_far(struct walk *walk, int64_t n)
-{
-	while (n > walk->end - walk->pos) {
-		n -= walk->end - walk->pos;
-		walk->pos = walk->end;
-		if (!walk_refill(walk)) {
-			walk_fail(walk, ERR_CORRUPT_MESSAGE);
-			return;
-		}
-	}
-	walk->pos += n;
-}
-
-/* Over n bytes, of a record that ends at stop_at. */
-static inline void walk_skip(struct walk *walk, int64_t n, int64_t stop_at)
-{
-	if (n < 0 || n > stop_at - walk_at(walk))
-		walk_fail(walk, ERR_CORRUPT_MESSAGE);
-	else if (__builtin_expect(n <= walk->end - walk->pos, 1))
-		walk->pos += n;
-	else
-		walk_skip_far(walk, n);
-}
-
-/* Over a length and as many bytes; true when it was null. */
-static inline bool walk_bytes(struct walk *walk, bool nullable, int64_t stop_at)
-{
-	int32_t len = walk_varint(walk);
-
-	if (nullable && len == -1)
-		return true;
-	walk_skip(walk, len, stop_at);
-	return false;
-}
-
-static void walk_headers(struct walk *walk, int32_t count, int64_t stop_at)
-{
-	/* A header takes two bytes or more, so this ends with the record. */
-	for (int32_t i = 0; i < count && walk->err == ERR_OK; i++) {
-		walk_bytes(walk, false, stop_at);
-		walk_bytes(walk, true, stop_at);
-	}
-	if (count < 0)
-		walk_fail(walk, ERR_CORRUPT_MESSAGE);
-}
-
-static void walk_one(struct walk *walk, struct walk_record *record)
-{
-	int32_t len = walk_varint(walk);
-	int64_t stop_at = walk_at(walk) + len;
-
-	walk_skip(walk, 1, stop_at); /* attributes: no bit is used */
-	record->timestamp_delta = walk_varlong(walk);
-	record->offset_delta = walk_varint(walk);
-	record->has_key = !walk_bytes(walk, true, stop_at);
-	walk_bytes(walk, true, stop_at);
-	int32_t headers = walk_varint(walk);
-	if (headers != 0)
-		walk_headers(walk, headers, stop_at);
-	if (walk_at(walk) != stop_at)
-		walk_fail(walk, ERR_CORRUPT_MESSAGE);
-}
 
 /* -- what is asked of one record ------------------------------------------------------------ */
 
@@ -195,36 +50,39 @@ __attribute__((format(printf, 3, 4))) static void fault(struct check *check, int
 							    (struct str){text, (size_t)len})};
 }
 
-/* Differences wrap, as they do in Java. */
-static bool timestamp_in_range(const struct validate_rules *rules, int64_t timestamp)
+/* One comparison for both limits: the age in ms lies in [-after, before]. Wraps, as in Java. */
+static inline bool timestamp_in_range(const struct validate_rules *rules, int64_t timestamp)
 {
-	int64_t age_ms = (int64_t)((uint64_t)rules->now_ms - (uint64_t)timestamp);
+	uint64_t after_ms = (uint64_t)rules->after_max_ms;
+	uint64_t age_ms = (uint64_t)rules->now_ms - (uint64_t)timestamp;
 
-	return age_ms <= rules->before_max_ms &&
-	       (int64_t)(0 - (uint64_t)age_ms) <= rules->after_max_ms;
+	return age_ms + after_ms <= (uint64_t)rules->before_max_ms + after_ms;
 }
 
 /*
  * A batch that says LogAppendTime is turned into CreateTime on a topic of that kind, as stock does,
  * so that its records' own timestamps count. (Stock checks the header's max in their place.)
  */
-static void check_timestamp(struct check *check, int32_t index, int64_t timestamp)
+static inline bool timestamp_is_valid(const struct check *check, int64_t timestamp)
+{
+	if (check->rules->timestamp_type == BATCH_CREATE_TIME)
+		return timestamp_in_range(check->rules, timestamp) ||
+		       timestamp == BATCH_NO_TIMESTAMP;
+	return batch_timestamp_type(&check->result->header) == BATCH_CREATE_TIME;
+}
+
+static void fault_timestamp(struct check *check, int32_t index, int64_t timestamp)
 {
 	const struct validate_rules *rules = check->rules;
 
-	if (rules->timestamp_type == BATCH_CREATE_TIME) {
-		if (timestamp == BATCH_NO_TIMESTAMP || timestamp_in_range(rules, timestamp))
-			return;
+	check->timestamp_fault = true;
+	if (rules->timestamp_type == BATCH_CREATE_TIME)
 		fault(check, index,
 		      "timestamp %" PRId64 " is not within %" PRId64 " ms before and %" PRId64
 		      " ms after %" PRId64,
 		      timestamp, rules->before_max_ms, rules->after_max_ms, rules->now_ms);
-	} else {
-		if (batch_timestamp_type(&check->result->header) == BATCH_CREATE_TIME)
-			return;
+	else
 		fault(check, index, "a producer must not set the timestamp type LogAppendTime");
-	}
-	check->timestamp_fault = true;
 }
 
 static inline void check_record(struct check *check, int32_t index,
@@ -239,8 +97,8 @@ static inline void check_record(struct check *check, int32_t index,
 		      record->offset_delta, index);
 	else if (check->rules->compacted && !record->has_key)
 		fault(check, index, "a compacted topic takes no record without a key");
-	else
-		check_timestamp(check, index, timestamp);
+	else if (!timestamp_is_valid(check, timestamp))
+		fault_timestamp(check, index, timestamp);
 	if (timestamp > check->result->max_timestamp)
 		check->result->max_timestamp = timestamp;
 }
@@ -363,7 +221,7 @@ static enum err check_records(struct check *check, struct walk *walk)
 
 	check->result->max_timestamp = BATCH_NO_TIMESTAMP;
 	for (; i < count; i++) {
-		walk_one(walk, &record);
+		walk_next(walk, &record);
 		if (walk->err != ERR_OK)
 			break;
 		check_record(check, i, &record);
