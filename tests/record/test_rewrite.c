@@ -1,0 +1,77 @@
+/* Rewriting into another codec: the same records, and a batch that validates. */
+#include "record/rewrite.h"
+
+#include "support.h"
+
+static int setup(void **state)
+{
+	*state = codec_scratch_new(SUPPORT_CAP);
+	return *state == NULL;
+}
+
+static int teardown(void **state)
+{
+	codec_scratch_free(*state);
+	return 0;
+}
+
+static void expect_rewritten(struct bytes was, enum codec codec, struct codec_scratch *scratch)
+{
+	struct validate_rules rules = support_rules();
+	struct validate_result result;
+	struct batch_header before;
+	struct arena arena;
+	struct wr out;
+
+	wr_init(&out, SUPPORT_CAP);
+	assert_int_equal(rewrite_codec(was, codec, CODEC_LEVEL_DEFAULT, scratch, &out), ERR_OK);
+	arena_init(&arena, 1 << 20);
+	assert_int_equal(validate_records(out.buf, out.len_bytes, &rules, scratch, &arena, &result),
+			 ERR_OK);
+	assert_int_equal(batch_header_read(was, &before), ERR_OK);
+	assert_int_equal(batch_codec(&result.header), codec);
+	assert_int_equal(result.header.records_count, before.records_count);
+	assert_int_equal(result.header.max_timestamp, before.max_timestamp);
+	assert_int_equal(result.header.producer_id, before.producer_id);
+	assert_int_equal(result.header.base_sequence, before.base_sequence);
+	arena_fini(&arena);
+	wr_fini(&out);
+}
+
+static void from_every_codec_to_every_other(void **state)
+{
+	static const char *const names[] = {"good-none.log", "good-gzip.log", "good-snappy.log",
+					    "good-lz4.log", "good-zstd.log"};
+	size_t len;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		char *data = support_golden(names[i], &len);
+		for (int codec = 0; codec < CODEC_COUNT; codec++)
+			expect_rewritten((struct bytes){(uint8_t *)data, len}, (enum codec)codec,
+					 *state);
+		free(data);
+	}
+}
+
+static void what_does_not_decompress_is_refused(void **state)
+{
+	struct wr was, out;
+
+	support_batch(&was, CODEC_ZSTD, *state);
+	was.buf[BATCH_HEADER_BYTES] ^= 0xff;
+	wr_init(&out, SUPPORT_CAP);
+	assert_int_equal(rewrite_codec(wr_written(&was), CODEC_LZ4, CODEC_LEVEL_DEFAULT, *state,
+				       &out),
+			 ERR_CORRUPT_MESSAGE);
+	wr_fini(&out);
+	wr_fini(&was);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(from_every_codec_to_every_other),
+	    cmocka_unit_test(what_does_not_decompress_is_refused),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
