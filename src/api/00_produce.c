@@ -95,7 +95,8 @@ static void produce_appended(struct append *append)
 static bool produce_explain(struct produce *produce, const struct validate_result *result,
 			    struct produce_res_partition_produce_response *res)
 {
-	res->error_message = result->message;
+	/* Without record errors stock sends no message, and clients print their own. */
+	res->error_message = result->record_errors_len > 0 ? result->message : STR_NULL;
 	res->record_errors =
 	    produce_res_batch_index_and_error_message_array(&produce->req->arena,
 							    result->record_errors_len);
