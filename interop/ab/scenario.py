@@ -1,0 +1,170 @@
+"""One scenario as data: the commands that are given, in this order, to Apache Kafka and to the broker under test."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One command. `{boot}` and `{tmp}` in its words are filled in; `unordered` compares sorted lines.
+
+    Brokers carry out some changes a moment after they answered: such a command is repeated until it prints `until`.
+    """
+
+    name: str
+    tool: str
+    words: tuple
+    stdin: str = ""
+    unordered: bool = False
+    until: str = ""
+    version: str = "4.3.1"
+    files: tuple = ()
+
+
+def step(name, tool, words, **more):
+    return Step(name, tool, tuple(words.split()), **more)
+
+
+BOOT = "--bootstrap-server {boot} "
+TOPICS = [
+    step("create", "topics", BOOT + "--create --topic t1 --partitions 3 --replication-factor 1 --config retention.ms=3600000"),
+    step("create-defaults", "topics", BOOT + "--create --topic t2"),
+    step("create-with-configs", "topics", BOOT + "--create --topic t.3 --partitions 1 --config cleanup.policy=compact,delete --config max.message.bytes=2000000"),
+    step("create-assigned", "topics", BOOT + "--create --topic t4 --replica-assignment 1,1,1"),
+    step("create-if-not-exists", "topics", BOOT + "--create --if-not-exists --topic t1"),
+    step("create-again", "topics", BOOT + "--create --topic t1"),
+    step("create-colliding", "topics", BOOT + "--create --topic t_3"),
+    step("create-bad-name", "topics", BOOT + "--create --topic bad/name"),
+    step("create-too-long", "topics", BOOT + "--create --topic " + "x" * 250),
+    step("create-no-partitions", "topics", BOOT + "--create --topic t5 --partitions 0"),
+    step("create-too-many-replicas", "topics", BOOT + "--create --topic t5 --replication-factor 3"),
+    step("create-on-unknown-broker", "topics", BOOT + "--create --topic t5 --replica-assignment 7"),
+    step("create-unknown-config", "topics", BOOT + "--create --topic t5 --config no.such=1"),
+    step("create-bad-config", "topics", BOOT + "--create --topic t5 --config retention.ms=soon"),
+    step("list", "topics", BOOT + "--list"),
+    step("describe-one", "topics", BOOT + "--describe --topic t1"),
+    step("describe-all", "topics", BOOT + "--describe", unordered=True),
+    step("describe-pattern", "topics", BOOT + "--describe --topic t[12]", unordered=True),
+    step("describe-unknown", "topics", BOOT + "--describe --topic nowhere"),
+    step("describe-under-replicated", "topics", BOOT + "--describe --under-replicated-partitions"),
+    step("describe-unavailable", "topics", BOOT + "--describe --unavailable-partitions"),
+    step("describe-at-min-isr", "topics", BOOT + "--describe --at-min-isr-partitions", unordered=True),
+    step("describe-overrides", "topics", BOOT + "--describe --topics-with-overrides", unordered=True),
+    step("alter-partitions", "topics", BOOT + "--alter --topic t2 --partitions 5"),
+    step("alter-fewer-partitions", "topics", BOOT + "--alter --topic t2 --partitions 2"),
+    step("alter-same-partitions", "topics", BOOT + "--alter --topic t2 --partitions 5"),
+    step("alter-unknown", "topics", BOOT + "--alter --topic nowhere --partitions 2"),
+    step("describe-altered", "topics", BOOT + "--describe --topic t2"),
+    step("old-list", "topics", BOOT + "--list", version="2.8.2"),
+    step("old-describe", "topics", BOOT + "--describe --topic t1", version="2.8.2"),
+    step("delete", "topics", BOOT + "--delete --topic t4"),
+    step("delete-unknown", "topics", BOOT + "--delete --topic nowhere"),
+    step("list-deleted", "topics", BOOT + "--list"),
+]
+RECORDS = [
+    step("create-for-records", "topics", BOOT + "--create --topic one --partitions 1"),
+    step("produce", "console-producer", BOOT + "--topic one", stdin="a\nb\nc\n"),
+    step("produce-keys", "console-producer", BOOT + "--topic t1 --property parse.key=true --property key.separator=|", stdin="k1|v1\nk2|v2\nk1|v3\nk4|v4\nk5|v5\nk6|v6\n"),
+    step("produce-headers", "console-producer", BOOT + "--topic t2 --reader-property parse.headers=true --reader-property parse.key=true", stdin="h:1,i:2\tk\tv\n"),
+    step("old-produce", "console-producer", "--broker-list {boot} --topic one --compression-codec snappy", version="2.8.2", stdin="from 2.8\n"),
+    step("produce-too-large", "console-producer", BOOT + "--topic one --command-property max.request.size=3000000 --command-property batch.size=10", stdin="x" * 1500000 + "\n"),
+    step("produce-without-key", "console-producer", BOOT + "--topic t.3", stdin="no key\n"),
+    step("consume", "console-consumer", BOOT + "--topic t1 --from-beginning --max-messages 6 --property print.key=true", unordered=True),
+    step("consume-headers", "console-consumer", BOOT + "--topic t2 --from-beginning --max-messages 1 --formatter-property print.headers=true --formatter-property print.key=true", unordered=True),
+    step("consume-partition", "console-consumer", BOOT + "--topic one --partition 0 --offset 1 --timeout-ms 1500"),
+    step("consume-group", "console-consumer", BOOT + "--topic t1 --from-beginning --group g1 --max-messages 6", unordered=True),
+    step("consume-group-nothing", "console-consumer", BOOT + "--topic t1 --from-beginning --group g1 --timeout-ms 2500"),
+    step("old-consume", "console-consumer", BOOT + "--topic t1 --from-beginning --group g2 --max-messages 6", version="2.8.2", unordered=True),
+    step("consume-auto-created", "console-consumer", BOOT + "--topic fresh --from-beginning --timeout-ms 1500"),
+]
+OFFSETS = [
+    *(
+        step(f"get-offsets-{when}", "get-offsets", BOOT + f"--topic t1 --time {when}")
+        for when in ("-1", "-2", "-3", "-4", "-5", "earliest", "latest", "max-timestamp", "1500000000000", "32500000000000")
+    ),
+    step("get-offsets-pattern", "get-offsets", BOOT + "--topic-partitions t.*:0-1"),
+    step("get-offsets-all", "get-offsets", BOOT + "--exclude-internal-topics"),
+    step("get-offsets-unknown", "get-offsets", BOOT + "--topic nowhere"),
+    step("old-get-offsets", "get-offsets", "--broker-list {boot} --topic t1", version="2.8.2"),
+    step("delete-records", "delete-records", BOOT + "--offset-json-file {tmp}/delete.json", files=(("delete.json", '{"partitions":[{"topic":"t2","partition":0,"offset":0},{"topic":"one","partition":0,"offset":2}],"version":1}'),)),
+    step("delete-records-beyond", "delete-records", BOOT + "--offset-json-file {tmp}/beyond.json", files=(("beyond.json", '{"partitions":[{"topic":"t2","partition":0,"offset":1000}],"version":1}'),)),
+    step("get-offsets-after-delete", "get-offsets", BOOT + "--topic one --time -2"),
+    step("consume-after-delete", "console-consumer", BOOT + "--topic one --from-beginning --max-messages 2"),
+]
+GROUPS = [
+    step("groups-list", "consumer-groups", BOOT + "--list", unordered=True),
+    step("groups-list-state", "consumer-groups", BOOT + "--list --state", unordered=True),
+    step("groups-list-type", "consumer-groups", BOOT + "--list --type", unordered=True),
+    step("groups-list-by-state", "consumer-groups", BOOT + "--list --state stable"),
+    step("groups-describe", "consumer-groups", BOOT + "--describe --group g1", unordered=True),
+    step("groups-describe-members", "consumer-groups", BOOT + "--describe --group g1 --members --verbose"),
+    step("groups-describe-state", "consumer-groups", BOOT + "--describe --group g1 --state --verbose"),
+    step("groups-describe-all", "consumer-groups", BOOT + "--describe --all-groups --offsets", unordered=True),
+    step("groups-describe-unknown", "consumer-groups", BOOT + "--describe --group nobody"),
+    step("old-groups-describe", "consumer-groups", BOOT + "--describe --group g1", version="2.8.2", unordered=True),
+    step("live-members", "consumer-groups", BOOT + "--describe --group live --members --verbose", unordered=True),
+    step("live-state", "consumer-groups", BOOT + "--describe --group live --state"),
+    step("live-offsets", "consumer-groups", BOOT + "--describe --group live", unordered=True),
+    step("live-list", "consumer-groups", BOOT + "--list --state Stable"),
+    step("live-reset", "consumer-groups", BOOT + "--reset-offsets --group live --topic t1 --to-earliest --execute"),
+    step("live-delete", "consumer-groups", BOOT + "--delete --group live"),
+    step("live-delete-offsets", "consumer-groups", BOOT + "--delete-offsets --group live --topic t1"),
+    *(
+        step(f"reset-{how.split()[0]}", "consumer-groups", BOOT + f"--reset-offsets --group g1 --topic t1 --{how} --execute", unordered=True)
+        for how in ("to-earliest", "to-latest", "to-offset 1", "shift-by -1", "to-current", "by-duration PT1H", "to-datetime 2020-01-01T00:00:00.000")
+    ),
+    step("reset-dry-run", "consumer-groups", BOOT + "--reset-offsets --group g1 --all-topics --to-earliest --dry-run", unordered=True),
+    step("reset-export", "consumer-groups", BOOT + "--reset-offsets --group g1 --topic t1 --to-current --export --dry-run", unordered=True),
+    step("reset-from-file", "consumer-groups", BOOT + "--reset-offsets --group g1 --from-file {tmp}/reset.csv --execute", files=(("reset.csv", "t1,0,1\n"),)),
+    step("reset-new-group", "consumer-groups", BOOT + "--reset-offsets --group g3 --topic t1:0 --to-latest --execute"),
+    step("reset-unknown-topic", "consumer-groups", BOOT + "--reset-offsets --group g1 --topic nowhere --to-latest --execute"),
+    step("groups-describe-after-reset", "consumer-groups", BOOT + "--describe --group g3"),
+    step("delete-offsets", "consumer-groups", BOOT + "--delete-offsets --group g1 --topic t1", unordered=True),
+    step("delete-offsets-unknown", "consumer-groups", BOOT + "--delete-offsets --group nobody --topic t1"),
+    step("groups-describe-no-offsets", "consumer-groups", BOOT + "--describe --group g1"),
+    step("groups-delete", "consumer-groups", BOOT + "--delete --group g2"),
+    step("groups-delete-unknown", "consumer-groups", BOOT + "--delete --group nobody"),
+    step("groups-list-after-delete", "consumer-groups", BOOT + "--list", unordered=True),
+    step("groups-tool", "groups", BOOT + "--list", unordered=True),
+]
+TOPIC = "--entity-type topics --entity-name t1 "
+BROKER = "--entity-type brokers --entity-name 1 "
+CONFIGS = [
+    step("topic-describe", "configs", BOOT + TOPIC + "--describe"),
+    step("topic-describe-all", "configs", BOOT + TOPIC + "--describe --all", unordered=True),
+    step("topic-alter", "configs", BOOT + TOPIC + "--alter --add-config retention.ms=7200000,cleanup.policy=[compact,delete]"),
+    step("topic-describe-altered", "configs", BOOT + TOPIC + "--describe"),
+    step("topic-delete-config", "configs", BOOT + TOPIC + "--alter --delete-config retention.ms"),
+    step("topic-describe-deleted", "configs", BOOT + TOPIC + "--describe"),
+    step("topic-alter-bad-value", "configs", BOOT + TOPIC + "--alter --add-config retention.ms=soon"),
+    step("topic-alter-out-of-range", "configs", BOOT + TOPIC + "--alter --add-config min.insync.replicas=0"),
+    step("topic-alter-unknown-key", "configs", BOOT + TOPIC + "--alter --add-config no.such=1"),
+    step("topic-alter-unknown-topic", "configs", BOOT + "--entity-type topics --entity-name nowhere --alter --add-config retention.ms=1000"),
+    step("topics-describe", "configs", BOOT + "--entity-type topics --describe", unordered=True),
+    step("broker-describe", "configs", BOOT + BROKER + "--describe"),
+    step("broker-alter", "configs", BOOT + BROKER + "--alter --add-config log.cleaner.threads=2"),
+    step("broker-describe-altered", "configs", BOOT + BROKER + "--describe", until="log.cleaner.threads=2 "),
+    step("broker-default-alter", "configs", BOOT + "--entity-type brokers --entity-default --alter --add-config message.max.bytes=2000000"),
+    step("broker-default-describe", "configs", BOOT + "--entity-type brokers --entity-default --describe"),
+    step("broker-describe-both", "configs", BOOT + BROKER + "--describe"),
+    step("topic-follows-broker", "configs", BOOT + "--entity-type topics --entity-name t2 --describe --all", unordered=True, until="max.message.bytes=2000000 "),
+    step("broker-delete-config", "configs", BOOT + BROKER + "--alter --delete-config log.cleaner.threads"),
+    step("broker-alter-read-only", "configs", BOOT + BROKER + "--alter --add-config node.id=2"),
+    step("broker-alter-bad-value", "configs", BOOT + BROKER + "--alter --add-config log.cleaner.threads=many"),
+    step("broker-describe-all", "configs", BOOT + BROKER + "--describe --all", unordered=True),
+    step("old-topic-describe", "configs", BOOT + TOPIC + "--describe", version="2.8.2"),
+    step("old-topic-alter", "configs", BOOT + TOPIC + "--alter --add-config max.message.bytes=3000000", version="2.8.2"),
+]
+KCAT = [
+    step("kcat-list", "kcat", "-b {boot} -L -t t2"),
+    step("kcat-list-json", "kcat", "-b {boot} -L -J -t t1"),
+    step("kcat-list-unknown", "kcat", "-b {boot} -L -t nowhere -X allow.auto.create.topics=false"),
+    step("kcat-produce", "kcat", "-b {boot} -P -t t2 -p 3 -K : -H a=1 -z lz4", stdin="k:one\nk:two\n"),
+    step("kcat-consume", "kcat", "-b {boot} -C -t t2 -p 3 -o beginning -e -f %p|%o|%k|%s|%h\\n"),
+    step("kcat-consume-json", "kcat", "-b {boot} -C -t t2 -p 3 -o 1 -e -J"),
+    step("kcat-query-start", "kcat", "-b {boot} -Q -t t2:3:-2"),
+    step("kcat-query-end", "kcat", "-b {boot} -Q -t t2:3:-1"),
+    step("kcat-query-time", "kcat", "-b {boot} -Q -t t2:3:1500000000000"),
+    step("kcat-group", "kcat", "-b {boot} -G kg -X auto.offset.reset=earliest -e -f %p|%o|%s\\n t2", unordered=True),
+    step("kcat-group-again", "kcat", "-b {boot} -G kg -X auto.offset.reset=earliest -e -f %p|%o|%s\\n t2", unordered=True),
+]
+STEPS = [*TOPICS, *RECORDS, *OFFSETS, *GROUPS, *CONFIGS, *KCAT]

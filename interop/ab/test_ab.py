@@ -1,0 +1,137 @@
+"""The same commands to Apache Kafka and to the broker under test: exit code, output and complaints are the same."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from interop.lib import broker as brokers
+from interop.lib import places
+from interop.lib.broker import environment
+from interop.lib.clients import Driver, DriverMember, wait_until
+from interop.lib.javatools import Result
+from interop.lib.normal import lines, normal
+
+sys.path.insert(0, str(places.INTEROP / "ab"))
+from scenario import STEPS  # pylint: disable=import-error,wrong-import-position
+
+STEP_SECONDS = 20
+
+# Defaults that are ours on purpose, or that tell of the machine and of Java.
+OWN_VALUES = {
+    "log.flush.interval.ms",
+    "num.io.threads",
+    "num.network.threads",
+    "queued.max.request.bytes",
+}
+
+
+class Run:
+    """The scenario on one broker."""
+
+    def __init__(self, kind, home, servers):
+        self.broker = brokers.Broker(kind, home)
+        self.servers = servers
+        self.results = {}
+        self.live = None
+
+    def everything(self):
+        with self.broker:
+            for each in STEPS:
+                self._keep_live(each)
+                for name, text in each.files:
+                    (self.broker.home / name).write_text(text)
+                self.results[each.name] = self._one(each)
+                if not self.broker.alive():
+                    self.results[each.name] = f"the broker ended:\n{self.broker.log[-4000:]}"
+                    break
+            self._end_live()
+            if self.broker.alive():
+                self.broker.stop()
+        return self.results
+
+    def _keep_live(self, each):
+        """Between the first and the last step about it, a member of the group `live` is there."""
+        wanted = each.name.startswith("live-")
+        if wanted and self.live is None:
+            command = (sys.executable, str(places.INTEROP / "confluent-kafka/driver.py"))
+            self.live = DriverMember(Driver(command, self.broker.bootstrap), "live", "t1")
+            wait_until([self.live], lambda: self.live.assigned == {0, 1, 2}, "a member is there")
+            wait_until([self.live], lambda: len(self.live.records) == 6, "it has read everything")
+            self.live.commit()
+        elif not wanted:
+            self._end_live()
+
+    def _end_live(self):
+        if self.live is not None:
+            self.live.kill()
+            self.live = None
+
+    def _one(self, each):
+        deadline = time.monotonic() + 5
+        while True:
+            shown = self._once(each)
+            if each.until in shown or time.monotonic() > deadline:
+                return shown
+
+    def _once(self, each):
+        words = [word.format(boot=self.broker.bootstrap, tmp=self.broker.home) for word in each.words]
+        try:
+            if each.tool == "kcat":
+                result = self._kcat(each, words)
+            else:
+                result = self.servers[each.version].run(each.tool, *words, stdin=each.stdin, timeout=STEP_SECONDS)
+        except TimeoutError as slow:
+            return str(slow)
+        shown = [f"exit {result.code}"]
+        for text in (result.out, result.err):
+            shown += ["---", *lines(normal(text, self.broker.bootstrap, self.broker.home), each.unordered)]
+        return "\n".join(shown)
+
+    @staticmethod
+    def _kcat(each, words):
+        try:
+            done = subprocess.run(
+                ["kcat", "-q" if each.name.startswith("kcat-group") else "-E", *words],
+                input=each.stdin,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=STEP_SECONDS,
+                env=environment(),
+            )
+        except subprocess.TimeoutExpired as slow:
+            raise TimeoutError(f"kcat did not end in {STEP_SECONDS} s") from slow
+        return Result(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="module", name="runs")
+def _runs(kind, tools, old_tools, tmp_path_factory):
+    places.need_command("kcat")
+    servers = {places.STOCK_VERSION: tools, places.OLD_VERSION: old_tools}
+    home = tmp_path_factory.mktemp("ab")
+    return [Run(each, home / f"{n}-{each}", servers).everything() for n, each in enumerate(("stock", kind))]
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("name", [each.name for each in STEPS if each.name != "broker-describe-all"])
+def test_prints_what_apache_kafka_prints(runs, name):
+    stock, ours = (run.get(name, "the broker was gone before") for run in runs)
+    assert ours == stock
+
+
+def settings(shown):
+    """{name: the rest of its line} of what ConfigCommand --describe --all prints."""
+    rows = (line.strip().split("=", 1) for line in shown.split("\n") if " sensitive=" in line)
+    return dict(rows)
+
+
+@pytest.mark.timeout(400)
+def test_knows_every_broker_setting_of_apache_kafka(runs):
+    stock, ours = (settings(run.get("broker-describe-all", "")) for run in runs)
+    assert len(stock) > 200
+    assert sorted(set(stock) - set(ours)) == [], "settings that are missing"
+    assert sorted(set(ours) - set(stock)) == [], "settings that Kafka does not have"
+    other = {name: (ours[name], stock[name]) for name in stock if ours[name] != stock[name] and name not in OWN_VALUES}
+    assert other == {}, "(ours, Kafka's)"

@@ -1,0 +1,31 @@
+"""What may differ between two runs of one command, made equal: ids, ports, times, folders."""
+
+import re
+
+RULES = (
+    (r"(?m)^(\s+at .*|\s*\.\.\. \d+ more)\n", ""),
+    (r"(?m)^\[[^\]]*\] (ERROR|WARN) [^\n]*? - ", r"[log] \1 "),
+    (r"TopicId: \S{22}", "TopicId: ID"),
+    (r"(CreateTime|LogAppendTime):\d+", r"\1:TIME"),
+    (r'"ts":\d+', '"ts":TIME'),
+    (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
+    (r"adminclient-\d+", "adminclient-N"),
+    (r"console-consumer-\d+", "console-consumer-N"),
+    (r"rdkafka#(consumer|producer)-\d+", r"rdkafka#\1-N"),
+    (r"(?m)^%\d\|[\d.]+\|", "%|TIME|"),
+    (r" +", " "),
+    (r" +\n", "\n"),
+)
+
+
+def normal(text, bootstrap, folder):
+    text = text.replace(bootstrap, "HOST:PORT").replace(str(folder), "FOLDER")
+    text = text.replace(bootstrap.rsplit(":", 1)[1], "PORT")
+    for pattern, instead in RULES:
+        text = re.sub(pattern, instead, text)
+    return text
+
+
+def lines(text, unordered):
+    rows = text.split("\n")
+    return sorted(rows) if unordered else rows
