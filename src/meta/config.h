@@ -65,8 +65,7 @@ enum config_check_kind {
 
 struct config_check {
 	enum config_check_kind kind;
-	bool distinct; /* a list: no entry twice */
-	bool filled;   /* a list: at least one entry */
+	bool filled; /* a list: at least one entry */
 	double low, high;
 	const char *words; /* separated by commas */
 };
@@ -97,7 +96,7 @@ struct config_row {
 	const char *value_default; /* NULL: null, or required */
 	struct config_check check;
 	enum config_update update;
-	bool internal; /* Kafka does not show it, nor do we */
+	bool hidden; /* shown only when it is set */
 	enum config_use use;
 	enum config_id synonyms[CONFIG_SYNONYMS_MAX]; /* broker's rows behind a topic's or group's,
 							 best first */
@@ -135,6 +134,13 @@ void config_free(struct config *cfg);
  */
 enum err config_set(struct config *cfg, struct str name, struct str value, const char *origin,
 		    bool *unknown, char message[CONFIG_MESSAGE_SIZE]) must_check;
+/* Every setting of a properties file. What is unknown is warned of in the log. ERR_BADCONFIG. */
+enum err config_load(struct config *cfg, const char *path,
+		     char message[CONFIG_MESSAGE_SIZE]) must_check;
+/* "key=value" from the command line; it stands over the file when it comes later. ERR_BADCONFIG. */
+enum err config_override(struct config *cfg, const char *text,
+			 char message[CONFIG_MESSAGE_SIZE]) must_check;
+
 /*
  * Reads what belongs together (listeners, roles, quorum, directories), checks it across rows and
  * fills in what follows from other settings. After it nothing changes any more. ERR_BADCONFIG with
@@ -196,29 +202,34 @@ enum config_source {
 };
 
 struct config_synonym {
-	const char *name;
+	struct str name;
 	struct str value;
 	enum config_source source;
 };
 
-#define CONFIG_SYNONYM_VALUES_MAX (1 + 4 * CONFIG_SYNONYMS_MAX)
-
-/* One config of one resource as DescribeConfigs and CreateTopics show it. */
+/* One config of one resource, as DescribeConfigs and CreateTopics show it. */
 struct config_value {
-	enum config_id id;
-	struct str value;
+	struct str name;
+	enum config_id id; /* CONFIG_NONE: a name that the table does not know */
+	int8_t type;	   /* enum config_type; 0 when it is not known */
+	struct str value;  /* null when it is sensitive */
 	enum config_source source;
 	bool read_only, sensitive;
-	struct config_synonym synonyms[CONFIG_SYNONYM_VALUES_MAX];
+	struct config_synonym *synonyms; /* best first */
 	size_t synonyms_len;
+	const char *doc; /* NULL: none */
 };
 
 /*
- * The effective value and where it comes from. For a broker, resource_name "" means the cluster
- * default (a null value: not set there). Strings point into cfg, the image, or the arena.
+ * All that stock Kafka shows of a resource: effective values and where each comes from, in the
+ * order of names. Resource BROKER: this broker by its id, or "" for the cluster's default, of which
+ * only what was set is shown. TOPIC, GROUP, METRICS: the named one, there or not. Strings point
+ * into cfg, the image or the arena. ERR_NOMEM.
  */
-void config_value_of(const struct config *cfg, const struct image *image, enum config_id id,
-		     struct str resource_name, struct arena *arena, struct config_value *out);
+enum err config_describe(const struct config *cfg, const struct image *image,
+			 enum config_resource resource, struct str resource_name,
+			 struct arena *arena, struct config_value **values,
+			 size_t *values_len) must_check;
 
 /* -- topics ----------------------------------------------------------------------------------- */
 

@@ -20,7 +20,7 @@ struct config_listener {
 	int32_t port;	  /* 0: any free one */
 	enum config_security security;
 	bool controller;	     /* named by controller.listener.names: accepted, not opened */
-	const char *advertised_host; /* of a broker's listener: never empty after config_finish */
+	const char *advertised_host; /* never empty; NULL: clients are not told of this listener */
 	int32_t advertised_port;     /* 0: the one that was bound */
 };
 

@@ -29,8 +29,9 @@ struct properties_entry {
 /* The text is borrowed until the last call. */
 void properties_init(struct properties *props, struct str text);
 /*
- * The next entry; *more is false at the end. ERR_BADCONFIG with props->error and error_line set
- * when the text cannot be read (a bad escape, a NUL, an entry over its cap), ERR_NOMEM.
+ * The next entry; *more is false at the end. The arena may be reset after each. ERR_BADCONFIG with
+ * props->error and error_line set when the text cannot be read (a bad escape, a NUL, an entry over
+ * its cap), ERR_NOMEM.
  */
 enum err properties_next(struct properties *props, struct arena *arena,
 			 struct properties_entry *entry, bool *more) must_check;

@@ -1,0 +1,425 @@
+/*
+ * What DescribeConfigs shows: each setting's value, where it comes from, and the settings behind
+ * it.
+ *
+ * Kafka's rules, found by asking it: the layers are this broker's records, those of all brokers,
+ * the file and the defaults; a setting is listed with all names that can stand for it
+ * (log.retention.ms, .minutes, .hours), layer by layer, and what comes before the first entry of
+ * its own name is dropped. A topic's or a group's own value stands before those of the broker's
+ * first name. A name that nobody knows is shown without its value, as if it were a password.
+ */
+#include "meta/config_impl.h"
+#include "meta/image.h"
+
+#include <stdlib.h>
+
+#define NAMES_MAX    4
+#define SYNONYMS_MAX (1 + 4 * NAMES_MAX)
+#define UNKNOWNS_MAX 4096 /* names that the table does not know, of one resource */
+#define LAYERS	     4
+
+struct names {
+	struct str names[NAMES_MAX];
+	size_t len;
+};
+
+struct describe {
+	const struct config *cfg;
+	const struct image *image;
+	struct arena *arena;
+	struct config_value *values;
+	size_t len, size;
+	struct config_synonym synonyms[SYNONYMS_MAX]; /* of the value that is being made */
+};
+
+/* -- synonyms ---------------------------------------------------------------------------------- */
+
+static struct str static_value(const struct config *cfg, struct str name)
+{
+	enum config_id id = config_find(CONFIG_RESOURCE_BROKER, name);
+
+	if (id != CONFIG_NONE)
+		return cfg->cells[id].set ? cfg->cells[id].raw : STR_NULL;
+	for (const struct config_extra *extra = cfg->extras; extra != NULL; extra = extra->next)
+		if (str_eq(extra->name, name))
+			return extra->raw;
+	return STR_NULL;
+}
+
+static struct str layer_value(const struct describe *d, int layer, struct str name)
+{
+	enum config_id id;
+
+	switch (layer) {
+	case 0:
+		return d->image == NULL ? STR_NULL
+					: image_config_get(d->image, IMAGE_CONFIG_BROKER,
+							   d->cfg->node_id_text, name);
+	case 1:
+		return d->image == NULL
+			   ? STR_NULL
+			   : image_config_get(d->image, IMAGE_CONFIG_BROKER, STR(""), name);
+	case 2:
+		return static_value(d->cfg, name);
+	default:
+		id = config_find(CONFIG_RESOURCE_BROKER, name);
+		return id == CONFIG_NONE ? STR_NULL : str_of(config_rows[id].value_default);
+	}
+}
+
+static const enum config_source layer_sources[LAYERS] = {CONFIG_SOURCE_BROKER,
+							 CONFIG_SOURCE_BROKER_DEFAULT,
+							 CONFIG_SOURCE_STATIC,
+							 CONFIG_SOURCE_DEFAULT};
+
+/* The names that can stand for a broker's setting, itself among them. */
+static struct names names_of(enum config_id id)
+{
+	struct names names = {.names = {str_of(config_rows[id].name)}, .len = 1};
+	enum config_id first, end;
+
+	config_range(CONFIG_RESOURCE_TOPIC, &first, &end);
+	for (enum config_id topic = first; topic < end; topic++) {
+		const enum config_id *synonyms = config_rows[topic].synonyms;
+		bool member = false;
+		if (synonyms[1] == CONFIG_NONE)
+			continue;
+		for (size_t i = 0; i < CONFIG_SYNONYMS_MAX; i++)
+			member |= synonyms[i] == id;
+		if (!member)
+			continue;
+		names.len = 0;
+		for (size_t i = 0; i < CONFIG_SYNONYMS_MAX && synonyms[i] != CONFIG_NONE; i++)
+			names.names[names.len++] = str_of(config_rows[synonyms[i]].name);
+		break;
+	}
+	return names;
+}
+
+static void synonym_add(struct config_value *value, struct str name, struct str text,
+			enum config_source source)
+{
+	must(value->synonyms_len < SYNONYMS_MAX);
+	value->synonyms[value->synonyms_len++] =
+	    (struct config_synonym){.name = name,
+				    .value = value->sensitive ? STR_NULL : text,
+				    .source = source};
+}
+
+/* Appends what the layers hold under `names`, from the first entry called `name` on. */
+static void add_layers(const struct describe *d, struct config_value *value, struct str name,
+		       const struct names *names)
+{
+	bool begun = false;
+
+	for (int layer = 0; layer < LAYERS; layer++) {
+		for (size_t i = 0; i < names->len; i++) {
+			struct str text = layer_value(d, layer, names->names[i]);
+			if (text.ptr == NULL)
+				continue;
+			begun = begun || str_eq(names->names[i], name);
+			if (!begun)
+				continue;
+			synonym_add(value, names->names[i], text, layer_sources[layer]);
+		}
+	}
+}
+
+/* Begins the next value; value_end ends it. Its synonyms are gathered in d until then. */
+static struct config_value *value_begin(struct describe *d, enum config_id id, struct str name)
+{
+	struct config_value *value = &d->values[d->len];
+	const struct config_row *row = id != CONFIG_NONE ? &config_rows[id] : NULL;
+
+	must(d->len < d->size);
+	*value = (struct config_value){.name = name,
+				       .id = id,
+				       .type = row != NULL ? (int8_t)row->type : 0,
+				       .source = CONFIG_SOURCE_DEFAULT,
+				       .doc = row != NULL ? row->doc : NULL};
+	value->sensitive = row == NULL || row->type == CONFIG_TYPE_PASSWORD;
+	value->synonyms = d->synonyms;
+	return value;
+}
+
+static bool value_end(struct describe *d, struct config_value *value)
+{
+	value->synonyms = arena_array(d->arena, value->synonyms_len, sizeof(*value->synonyms));
+	if (value->synonyms == NULL && value->synonyms_len > 0)
+		return false;
+	if (value->synonyms_len > 0)
+		memcpy(value->synonyms, d->synonyms,
+		       value->synonyms_len * sizeof(*value->synonyms));
+	d->len++;
+	return true;
+}
+
+/* The value is the best synonym's of that name, else the table's default. */
+static void value_from_synonyms(struct describe *d, struct config_value *value, enum config_id id)
+{
+	if (value->synonyms_len > 0) {
+		value->source = value->synonyms[0].source;
+		value->value = value->synonyms[0].value;
+	}
+	if (id != CONFIG_NONE)
+		value->value = config_canonical(id, value->value, d->arena);
+	if (value->sensitive)
+		value->value = STR_NULL;
+}
+
+/* -- brokers ------------------------------------------------------------------------------------
+ */
+
+static bool is_set_anywhere(const struct describe *d, struct str name)
+{
+	for (int layer = 0; layer + 1 < LAYERS; layer++)
+		if (layer_value(d, layer, name).ptr != NULL)
+			return true;
+	return false;
+}
+
+static bool describe_row(struct describe *d, enum config_id id)
+{
+	const struct config_row *row = &config_rows[id];
+	struct names names = names_of(id);
+	struct config_value *value;
+
+	if (row->hidden && !is_set_anywhere(d, str_of(row->name)))
+		return true;
+	value = value_begin(d, id, str_of(row->name));
+	value->read_only = row->update == CONFIG_READ_ONLY;
+	add_layers(d, value, value->name, &names);
+	value_from_synonyms(d, value, id);
+	return value_end(d, value);
+}
+
+/* A name that is not in the table, but perhaps a listener's own of one that is. */
+static bool describe_unknown(struct describe *d, struct str name)
+{
+	enum config_id base = config_find_prefixed(name);
+	struct names names = {.names = {name}, .len = 1};
+	struct config_value *value = value_begin(d, base, name);
+
+	if (base != CONFIG_NONE)
+		names.names[names.len++] = str_of(config_rows[base].name);
+	value->id = CONFIG_NONE;
+	value->read_only = true;
+	add_layers(d, value, name, &names);
+	value_from_synonyms(d, value, base);
+	return value_end(d, value);
+}
+
+static int compare_str(const void *a, const void *b)
+{
+	return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+static int compare_value(const void *a, const void *b)
+{
+	return str_cmp(((const struct config_value *)a)->name,
+		       ((const struct config_value *)b)->name);
+}
+
+static void collect_records(const struct describe *d, struct str resource_name, struct str *names,
+			    size_t *len)
+{
+	struct image_config entry = {.key = STR_NULL};
+
+	while (d->image != NULL && *len < UNKNOWNS_MAX &&
+	       image_config_next(d->image, IMAGE_CONFIG_BROKER, resource_name, entry.key, &entry))
+		if (config_find(CONFIG_RESOURCE_BROKER, entry.key) == CONFIG_NONE)
+			names[(*len)++] = entry.key;
+}
+
+/* Sorted, each once. */
+static size_t collect_unknown(const struct describe *d, struct str *names)
+{
+	size_t len = 0, kept = 0;
+
+	for (const struct config_extra *extra = d->cfg->extras; extra != NULL && len < UNKNOWNS_MAX;
+	     extra = extra->next)
+		names[len++] = extra->name;
+	collect_records(d, d->cfg->node_id_text, names, &len);
+	collect_records(d, STR(""), names, &len);
+	qsort(names, len, sizeof(*names), compare_str);
+	for (size_t i = 0; i < len; i++)
+		if (kept == 0 || !str_eq(names[kept - 1], names[i]))
+			names[kept++] = names[i];
+	return kept;
+}
+
+static bool values_alloc(struct describe *d, size_t size)
+{
+	d->values = arena_array(d->arena, size, sizeof(*d->values));
+	d->size = size;
+	return d->values != NULL;
+}
+
+static enum err describe_broker(struct describe *d)
+{
+	struct str *unknown = malloc(UNKNOWNS_MAX * sizeof(*unknown));
+	enum config_id first, end;
+	size_t unknown_len;
+	bool ok;
+
+	if (unknown == NULL)
+		return ERR_NOMEM;
+	config_range(CONFIG_RESOURCE_BROKER, &first, &end);
+	unknown_len = collect_unknown(d, unknown);
+	ok = values_alloc(d, (size_t)(end - first) + unknown_len);
+	for (enum config_id id = first; ok && id < end; id++)
+		ok = describe_row(d, id);
+	for (size_t i = 0; ok && i < unknown_len; i++)
+		ok = describe_unknown(d, unknown[i]);
+	free(unknown);
+	if (!ok)
+		return ERR_NOMEM;
+	if (unknown_len > 0)
+		qsort(d->values, d->len, sizeof(*d->values), compare_value);
+	return ERR_OK;
+}
+
+/* The default of all brokers: only what was set. */
+static enum err describe_cluster(struct describe *d)
+{
+	struct image_config entry = {.key = STR_NULL};
+	size_t count = 0;
+
+	while (d->image != NULL && count < UNKNOWNS_MAX &&
+	       image_config_next(d->image, IMAGE_CONFIG_BROKER, STR(""), entry.key, &entry))
+		count++;
+	if (!values_alloc(d, count))
+		return count == 0 ? ERR_OK : ERR_NOMEM;
+	entry.key = STR_NULL;
+	while (d->len < count &&
+	       image_config_next(d->image, IMAGE_CONFIG_BROKER, STR(""), entry.key, &entry)) {
+		enum config_id id = config_find(CONFIG_RESOURCE_BROKER, entry.key);
+		struct config_value *value = value_begin(d, id, entry.key);
+		value->read_only = id == CONFIG_NONE || config_rows[id].update == CONFIG_READ_ONLY;
+		synonym_add(value, entry.key, entry.value, CONFIG_SOURCE_BROKER_DEFAULT);
+		value_from_synonyms(d, value, id);
+		if (!value_end(d, value))
+			return ERR_NOMEM;
+	}
+	return ERR_OK;
+}
+
+/* -- topics, groups, client metrics ---------------------------------------------------------------
+ */
+
+static bool topic_number(enum config_id id, const struct topic_config *config, int64_t *number)
+{
+	switch ((int)id) {
+	case TOPIC_CONFIG_RETENTION_MS:
+		*number = config->retention_ms;
+		return true;
+	case TOPIC_CONFIG_SEGMENT_MS:
+		*number = config->segment_ms;
+		return true;
+	case TOPIC_CONFIG_SEGMENT_JITTER_MS:
+		*number = config->segment_jitter_ms;
+		return true;
+	case TOPIC_CONFIG_FLUSH_MS:
+		*number = config->flush_ms;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* What the broker's settings give where the resource has no value of its own. */
+static void inherit(struct describe *d, struct config_value *value,
+		    const struct topic_config *topic)
+{
+	const struct config_row *row = &config_rows[value->id];
+	int64_t number;
+
+	if (value->synonyms_len > 0)
+		value->source = value->synonyms[0].source;
+	if (topic != NULL && topic_number(value->id, topic, &number))
+		value->value = arena_printf(d->arena, "%lld", (long long)number);
+	else if (value->synonyms_len > 0)
+		value->value = config_canonical(value->id, value->synonyms[0].value, d->arena);
+	else
+		value->value = str_of(row->value_default);
+}
+
+static bool describe_inheriting(struct describe *d, enum config_id id, struct str resource_name,
+				enum config_source own_source, const struct topic_config *topic)
+{
+	const struct config_row *row = &config_rows[id];
+	struct str name = str_of(row->name), own = STR_NULL;
+	struct config_value *value;
+
+	if (d->image != NULL)
+		own = image_config_get(d->image, (enum image_config_type)row->resource,
+				       resource_name, name);
+	if (row->hidden && own.ptr == NULL)
+		return true;
+	value = value_begin(d, id, name);
+	if (own.ptr != NULL) {
+		own = config_canonical(id, own, d->arena);
+		synonym_add(value, name, own, own_source);
+	}
+	if (row->synonyms[0] != CONFIG_NONE) {
+		struct names names = names_of(row->synonyms[0]);
+		add_layers(d, value, str_of(config_rows[row->synonyms[0]].name), &names);
+	} else if (row->resource == CONFIG_RESOURCE_GROUP && own.ptr == NULL) {
+		synonym_add(value, name, str_of(row->value_default), CONFIG_SOURCE_DEFAULT);
+	}
+	if (own.ptr != NULL)
+		value_from_synonyms(d, value, id);
+	else
+		inherit(d, value, topic);
+	return value_end(d, value);
+}
+
+static enum err describe_all(struct describe *d, enum config_resource resource,
+			     struct str resource_name, enum config_source own_source)
+{
+	struct topic_config topic;
+	enum config_id first, end;
+
+	if (resource == CONFIG_RESOURCE_TOPIC)
+		topic_config_resolve(d->cfg, d->image, resource_name, &topic);
+	config_range(resource, &first, &end);
+	if (!values_alloc(d, (size_t)(end - first)))
+		return ERR_NOMEM;
+	for (enum config_id id = first; id < end; id++)
+		if (!describe_inheriting(d, id, resource_name, own_source,
+					 resource == CONFIG_RESOURCE_TOPIC ? &topic : NULL))
+			return ERR_NOMEM;
+	return ERR_OK;
+}
+
+enum err config_describe(const struct config *cfg, const struct image *image,
+			 enum config_resource resource, struct str resource_name,
+			 struct arena *arena, struct config_value **values, size_t *values_len)
+{
+	struct describe d = {.cfg = cfg, .image = image, .arena = arena};
+	enum err err = ERR_OK;
+
+	must_be(cfg, CONFIG_MAGIC);
+	must(cfg->finished);
+	switch (resource) {
+	case CONFIG_RESOURCE_BROKER:
+		err = resource_name.len == 0 ? describe_cluster(&d) : describe_broker(&d);
+		break;
+	case CONFIG_RESOURCE_TOPIC:
+		err = describe_all(&d, resource, resource_name, CONFIG_SOURCE_TOPIC);
+		break;
+	case CONFIG_RESOURCE_GROUP:
+		err = describe_all(&d, resource, resource_name, CONFIG_SOURCE_GROUP);
+		break;
+	case CONFIG_RESOURCE_METRICS:
+		err = describe_all(&d, resource, resource_name, CONFIG_SOURCE_METRICS);
+		break;
+	case CONFIG_RESOURCE_LOGGER:
+		never("loggers are not settings");
+	}
+	if (err == ERR_OK && arena->failed)
+		err = ERR_NOMEM;
+	*values = err == ERR_OK ? d.values : NULL;
+	*values_len = err == ERR_OK ? d.len : 0;
+	return err;
+}
