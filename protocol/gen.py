@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Writes C from the schemas: gen.py OUT_DIR SCHEMA_DIR FILE.msg...
 
-A .msg file becomes one .c file; an API and each record get a header. proto/api_list.h lists the APIs
-for src/wire/apis.c, proto/tables.c describes all fields for src/wire/table.c. A file that would not change is left alone, so that little is rebuilt.
-The conventions of the C are told at the top of src/wire/proto.h.
+A .msg file becomes one .c file; an API and each record get a header. proto/api_list.h lists the
+APIs for src/wire/apis.c, proto/tables.c describes all fields for src/wire/table.c. A file that
+would not change is left alone, so that little is rebuilt. The conventions of the C are told at the
+top of src/wire/proto.h.
 """
 
 import re
@@ -22,7 +23,7 @@ LIMITS = {str(-2**31): 'INT32_MIN', str(2**31 - 1): 'INT32_MAX', str(2**63 - 1):
 
 
 def wrap(line):
-    """Breaks a line so that it fits 100 columns, tabs being 8: behind a comma, an operator, a bracket."""
+    """Breaks a line to fit 100 columns, tabs being 8: behind a comma, an operator or a bracket."""
     indent = '\t' * (len(line) - len(line.lstrip('\t')))
     out, rest = '', line
     while len(rest.expandtabs(8)) > 100:
@@ -137,7 +138,8 @@ class Writer:
             name = self.names.struct(struct)
             self.put(0, f'void {name}_init(struct {name} *m);')
             if struct is not self.m.root:
-                self.put(0, f'struct {name} *{name}_array(struct arena *arena, size_t n) must_check;')
+                self.put(0, f'struct {name} *{name}_array(struct arena *arena, size_t n) '
+                            'must_check;')
         name = self.names.prefix
         self.put(0, f'enum err {name}_decode(struct {name} *m, struct rd *rd, int version, '
                     'struct arena *arena) must_check;')
@@ -228,7 +230,8 @@ class Writer:
             self.read_array(depth, f, rd, flag)
         elif f.is_pointer():
             here = f'rd_uvarint({rd}) > 0' if f.tag is not None else f'rd_int8({rd}) >= 0'
-            self.put(depth, f'if ({here} && {rd.lstrip("&")}{"." if rd[0] == "&" else "->"}err == ERR_OK)')
+            err = 'in.err' if rd == '&in' else 'rd->err'
+            self.put(depth, f'if ({here} && {err} == ERR_OK)')
             self.put(depth + 1, f'{target} = {self.names.struct(f.struct)}_read_new({rd}, version, '
                                 'arena);')
         else:
@@ -413,7 +416,8 @@ class Writer:
             test = self.within(f.versions, outer)
             test = f'{test} && {self.differs(f)}' if test else self.differs(f)
             self.put(1, f'const bool has_{field_name(f)} = {test};')
-        self.put(1, 'wr_uvarint(wr, 0u + ' + ' + '.join(f'has_{field_name(f)}' for f in tagged) + ');')
+        count = ' + '.join(f'has_{field_name(f)}' for f in tagged)
+        self.put(1, f'wr_uvarint(wr, 0u + {count});')
         for f in tagged:
             self.put(1, f'if (has_{field_name(f)}) {{')
             self.put(2, f'size_t at = wr_tag(wr, {f.tag});')
@@ -423,8 +427,8 @@ class Writer:
 
     def write(self, struct):
         name = self.names.struct(struct)
-        self.put(0, f'static void {name}_write({self.const(struct)}struct {name} *m, struct wr *wr, '
-                    'int version)')
+        self.put(0, f'static void {name}_write({self.const(struct)}struct {name} *m, '
+                    'struct wr *wr, int version)')
         self.put(0, '{')
         self.local_compact(struct)
         for f in struct.plain():
@@ -486,7 +490,8 @@ def comment(messages, root):
 
 def header(base, messages, root):
     guard = f'PROTO_{base.upper()}_H'
-    out = [comment(messages, root) + f'#ifndef {guard}\n#define {guard}\n\n#include "wire/proto.h"\n']
+    out = [f'{comment(messages, root)}#ifndef {guard}\n#define {guard}\n\n'
+           '#include "wire/proto.h"\n']
     for i, message in enumerate(messages):
         w = Writer(message)
         if i == 0:
@@ -541,7 +546,8 @@ def main(out, root, *paths):
             bases.setdefault(Names(message).base, []).append(message)
         for base, group in bases.items():
             put_file(Path(out) / 'proto' / f'{base}.h', header(base, group, root))
-        put_file(Path(out) / 'proto' / c_file(path.relative_to(root)), source(bases, messages, root))
+        put_file(Path(out) / 'proto' / c_file(path.relative_to(root)),
+                 source(bases, messages, root))
     put_file(Path(out) / 'proto' / 'api_list.h', api_list(files))
     put_file(Path(out) / 'proto' / 'tables.c', tables.source(files))
 

@@ -153,7 +153,8 @@ def parse_head(words):
     return head
 
 
-FIELD = re.compile(r'(?P<name>[A-Z]\w*) +(?P<array>\[\])?(?P<base>\w+)(?P<null>\?(?P<nullv>[\d+-]+)?)?'
+FIELD = re.compile(r'(?P<name>[A-Z]\w*) +(?P<array>\[\])?(?P<base>\w+)'
+                   r'(?P<null>\?(?P<nullv>[\d+-]+)?)?'
                    r'( +(?P<versions>\d[\d+-]*))?( +tag (?P<tag>\d+))?(?P<classic> +classic)?'
                    r'(?P<secret> +secret)?( += (?P<default>.+))?')
 

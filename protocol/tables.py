@@ -62,8 +62,8 @@ def struct_table(names, struct):
     fields = ''.join(field(names, struct, f) for f in struct.fields)
     out = f'static const struct table_field {c}_fields[] = {{\n{fields}}};\n' if fields else ''
     pair = f'{c}_fields, {len(struct.fields)}' if fields else 'no_fields, 0'
-    return out + f'static const struct table_struct {c}_table = {{"{struct.name}", sizeof(struct {c}), ' \
-        f'{pair}}};\n\n'
+    return (f'{out}static const struct table_struct {c}_table = {{\n'
+            f'\t"{struct.name}", sizeof(struct {c}), {pair}}};\n\n')
 
 
 def entry(message):

@@ -27,7 +27,8 @@ class Accepts(unittest.TestCase):
         self.assertEqual((f.tag, f.default), (2, 'null'))
 
     def test_nested_structs_by_indent(self):
-        m = parse('    A  []B  2+\n        C  D\n            E  int8\n        F  int8\n    G  bool\n')[0]
+        m = parse('    A  []B  2+\n        C  D\n            E  int8\n        F  int8\n'
+                  '    G  bool\n')[0]
         b, d = m.structs['B'], m.structs['D']
         self.assertEqual([f.name for f in m.root.fields], ['A', 'G'])
         self.assertEqual([f.name for f in b.fields], ['C', 'F'])
