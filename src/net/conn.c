@@ -99,11 +99,13 @@ void conn_arrive(struct conn *conn)
 
 void conn_go_home(struct conn *conn)
 {
-	must(conn->fd < 0);
+	struct net_loop *home = conn->home;
+
+	must(conn->fd < 0 && !conn->is_queued);
 	if (conn->away > 0 || conn->waits_on != NULL)
 		return;
-	conn->mail.deliver = acceptor_conn_back;
-	loop_post(conn->home->net->loops[0].loop, &conn->mail);
+	TAILQ_INSERT_TAIL(&home->leaving, conn, work);
+	loop_defer(home->loop, &home->task);
 }
 
 static void conn_leave_lists(struct conn *conn)

@@ -48,9 +48,9 @@ struct conn {
 	TAILQ_ENTRY(conn) by_age;  /* all, the longest idle first */
 	TAILQ_ENTRY(conn) partial; /* those with a frame half read */
 	TAILQ_ENTRY(conn) blocked; /* those whose peer does not read */
-	TAILQ_ENTRY(conn) work;	   /* those to look at before the loop sleeps */
-	int64_t moved_ms;	   /* when bytes last moved */
-	int64_t partial_ms;	   /* since when the frame is being read */
+	TAILQ_ENTRY(conn) work; /* those to look at before the loop sleeps, and those that leave */
+	int64_t moved_ms;	/* when bytes last moved */
+	int64_t partial_ms;	/* since when the frame is being read */
 
 	struct exchange *in; /* the frame that is being read */
 	uint32_t in_have;    /* bytes of it */

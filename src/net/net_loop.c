@@ -28,6 +28,18 @@ static void net_loop_shed(struct net_loop *nl)
 	}
 }
 
+/* Nobody up the stack looks at them any more. */
+static void net_loop_send_back(struct net_loop *nl)
+{
+	struct conn *conn;
+
+	while ((conn = TAILQ_FIRST(&nl->leaving)) != NULL) {
+		TAILQ_REMOVE(&nl->leaving, conn, work);
+		conn->mail.deliver = acceptor_conn_back;
+		loop_post(nl->net->loops[0].loop, &conn->mail);
+	}
+}
+
 static void net_loop_work(struct loop_task *task)
 {
 	struct net_loop *nl = container_of(task, struct net_loop, task);
@@ -47,6 +59,7 @@ static void net_loop_work(struct loop_task *task)
 		conn_do_work(conn);
 	}
 	net_loop_shed(nl);
+	net_loop_send_back(nl);
 }
 
 /* -- sweeps ----------------------------------------------------------------------------------- */
@@ -177,6 +190,7 @@ void net_loop_init(struct net_loop *nl, struct net *net, struct loop *loop)
 	TAILQ_INIT(&nl->partial);
 	TAILQ_INIT(&nl->blocked);
 	TAILQ_INIT(&nl->work);
+	TAILQ_INIT(&nl->leaving);
 	nl->task.run = net_loop_work;
 	loop_timer_init(&nl->idle_timer, loop, net_loop_on_idle);
 	loop_timer_init(&nl->partial_timer, loop, net_loop_on_partial);
@@ -187,7 +201,7 @@ void net_loop_init(struct net_loop *nl, struct net *net, struct loop *loop)
 
 void net_loop_fini(struct net_loop *nl)
 {
-	must(nl->conns_len == 0 && TAILQ_EMPTY(&nl->work));
+	must(nl->conns_len == 0 && TAILQ_EMPTY(&nl->work) && TAILQ_EMPTY(&nl->leaving));
 	exchange_pool_fini(&nl->exchanges);
 	frame_cache_fini(&nl->frames);
 	free(nl->in);

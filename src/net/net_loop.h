@@ -19,8 +19,9 @@ struct net_loop {
 	uint8_t *out; /* NET_LOOP_OUT_BYTES: where small answers are put together */
 
 	struct conns by_age, partial, blocked, work;
-	size_t conns_len;    /* on this loop now */
-	size_t unsent_bytes; /* of answers in memory, slices apart */
+	struct conns leaving; /* closed, to be sent back at the end of the turn */
+	size_t conns_len;     /* on this loop now */
+	size_t unsent_bytes;  /* of answers in memory, slices apart */
 	struct loop_task task;
 	bool has_yielded;
 	struct loop_timer idle_timer, partial_timer, stop_timer;

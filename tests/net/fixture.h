@@ -18,6 +18,13 @@
 #define FIXTURE_LOOPS_MAX  4
 #define FIXTURE_FILE_BYTES (6u << 20)
 
+/* Sanitizers allocate in their own way. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define FIXTURE_MEASURES_MEMORY 0
+#else
+#define FIXTURE_MEASURES_MEMORY 1
+#endif
+
 enum fixture_cmd {
 	CMD_ECHO = 'E',	   /* answers with the frame */
 	CMD_PARK = 'P',	   /* parks, with on_cancel, until fixture_release */
