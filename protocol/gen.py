@@ -140,6 +140,9 @@ class Writer:
             if struct is not self.m.root:
                 self.put(0, f'struct {name} *{name}_array(struct arena *arena, size_t n) '
                             'must_check;')
+        for struct in self.elements():
+            self.put(0, f'void {self.names.struct(struct)}_write({self.const(struct)}struct '
+                        f'{self.names.struct(struct)} *m, struct wr *wr, int version);')
         name = self.names.prefix
         self.put(0, f'enum err {name}_decode(struct {name} *m, struct rd *rd, int version, '
                     'struct arena *arena) must_check;')
@@ -426,8 +429,8 @@ class Writer:
             self.put(1, '}')
 
     def write(self, struct):
-        name = self.names.struct(struct)
-        self.put(0, f'static void {name}_write({self.const(struct)}struct {name} *m, '
+        name, static = self.names.struct(struct), '' if struct in self.elements() else 'static '
+        self.put(0, f'{static}void {name}_write({self.const(struct)}struct {name} *m, '
                     'struct wr *wr, int version)')
         self.put(0, '{')
         self.local_compact(struct)
@@ -436,6 +439,13 @@ class Writer:
         self.write_tags(struct)
         self.put(0, '}')
         self.put(0, '')
+
+    def elements(self):
+        """Structs in arrays right below a response's root: they can be written one by one, where
+        an answer is too large to be held as a whole."""
+        if self.m.kind != 'response':
+            return []
+        return [f.struct for f in self.m.root.plain() if f.struct and f.is_array]
 
     def encode(self):
         name, base = self.names.prefix, self.names.base.upper()
