@@ -1,0 +1,42 @@
+/*
+ * Deadlines: a heap of moments at which something is due, embedded in what they are about. Pure:
+ * the shell asks for the earliest one, sets one timer for it, and takes out what is due.
+ */
+#ifndef GROUP_DEADLINE_H
+#define GROUP_DEADLINE_H
+
+#include "base/must.h"
+
+#include <stdbool.h>
+
+enum deadline_kind {
+	DEADLINE_MEMBER,  /* a member's session */
+	DEADLINE_PENDING, /* a member id that was given out and not yet used */
+	DEADLINE_JOIN,	  /* of a group's join phase */
+	DEADLINE_SYNC,	  /* of a group's sync phase */
+	DEADLINE_EXPIRY,  /* a shard's next look at expired offsets */
+};
+
+struct deadline {
+	int64_t at_ms; /* monotonic */
+	size_t place;  /* in the heap, from 1; 0: not set */
+	enum deadline_kind kind;
+};
+
+struct deadlines {
+	struct deadline **heap;
+	size_t len, size;
+};
+
+void deadlines_fini(struct deadlines *all);
+/* Sets it, or moves it. */
+void deadline_set(struct deadlines *all, struct deadline *d, int64_t at_ms);
+void deadline_clear(struct deadlines *all, struct deadline *d);
+static inline bool deadline_is_set(const struct deadline *d)
+{
+	return d->place != 0;
+}
+/* The earliest, still in the heap; NULL when there is none. */
+struct deadline *deadlines_first(const struct deadlines *all);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * Memory that the coordinators keep for peers, counted against one cap: members, groups, offsets.
+ *
+ * What a peer can make us keep is limited by how much it sends, but not how often: so everything
+ * goes through one ledger, and at its cap new members and new offsets are refused with a code that
+ * makes clients try again. State that comes back from the log is never refused.
+ */
+#ifndef GROUP_KEEP_H
+#define GROUP_KEEP_H
+
+#include "base/str.h"
+
+struct keep {
+	size_t used_bytes;
+	size_t cap_bytes;
+	bool unlimited; /* while a log is replayed */
+};
+
+/* Zeroed. NULL over the cap. */
+void *keep_alloc(struct keep *keep, size_t size_bytes) must_check;
+/* Zeroed, never NULL and not held back by the cap: for small things that must not fail half way. */
+void *keep_alloc_small(struct keep *keep, size_t size_bytes) must_check;
+void keep_free(struct keep *keep, void *ptr); /* NULL is fine */
+
+/* Copies. A null stays null; so tell failure by keep_has_room before, or by the null result. */
+struct str keep_str(struct keep *keep, struct str s);
+struct bytes keep_bytes(struct keep *keep, struct bytes b);
+struct str keep_str_small(struct keep *keep, struct str s);
+void keep_free_str(struct keep *keep, struct str *s);
+void keep_free_bytes(struct keep *keep, struct bytes *b);
+
+#endif
