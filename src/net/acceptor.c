@@ -157,8 +157,8 @@ static void acceptor_deliver(struct mail *mail)
 	conn_arrive(container_of(mail, struct conn, mail));
 }
 
-static void acceptor_hand_over(struct acceptor *acceptor, struct listener *listener, int fd,
-			       const struct sockaddr_storage *addr)
+void acceptor_take(struct acceptor *acceptor, struct listener *listener, int fd,
+		   const struct sockaddr_storage *addr)
 {
 	struct net_loop *home = acceptor_choose(acceptor);
 	struct conn *conn = conn_new(listener, home, fd, addr);
@@ -200,7 +200,7 @@ static bool acceptor_accept(struct acceptor *acceptor, struct listener *listener
 		     SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0) {
 		acceptor->has_failed = false;
-		acceptor_hand_over(acceptor, listener, fd, &addr);
+		acceptor_take(acceptor, listener, fd, &addr);
 		return true;
 	}
 	if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)

@@ -200,7 +200,9 @@ void conn_read_rest(struct conn *conn)
 
 	if (conn->waits_on != NULL || (rest->len == 0 && !conn->is_admitted))
 		return;
-	used = conn_read_parse(conn, rest->buf + rest->pos, rest->len);
+	/* Only the size may have been there: then nothing is kept, and anything does for a pointer. */
+	used = conn_read_parse(conn, rest->buf != NULL ? rest->buf + rest->pos : conn->size,
+			       rest->len);
 	if (conn->fd < 0)
 		return;
 	rest->pos += (uint32_t)used;

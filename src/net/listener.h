@@ -61,6 +61,9 @@ enum err listener_new(struct acceptor *acceptor, const struct net_listener_confi
 enum err acceptor_open(struct acceptor *acceptor) must_check;
 /* Begins to accept. */
 void acceptor_watch(struct acceptor *acceptor);
+/* Checks the limits for a connected socket and hands it to a loop. Takes fd. */
+void acceptor_take(struct acceptor *acceptor, struct listener *listener, int fd,
+		   const struct sockaddr_storage *addr);
 void acceptor_stop(struct acceptor *acceptor);
 /* A connection has come back by its mail. */
 void acceptor_conn_back(struct mail *mail);
