@@ -1,0 +1,466 @@
+/*
+ * Getting to disk: flushes, checkpoints, what rolls leave to do, the clean end.
+ *
+ * A flush takes down under the lock what there is, and syncs without it. It covers what was
+ * appended before it began; only then does `flushed` move, and not beyond a truncation that came
+ * meanwhile.
+ */
+#include "store/plog_impl.h"
+
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "base/log.h"
+
+/* What one flush has to do. */
+struct plog_flush {
+	int64_t target;
+	struct seg **segs; /* dirty ones, with references */
+	size_t segs_len;
+	char *epochs;	/* the text to write; NULL: no change */
+	bool new_names; /* the directory is to be synced */
+};
+
+static void plog_flush_fini(struct plog_flush *flush)
+{
+	for (size_t i = 0; i < flush->segs_len; i++)
+		seg_unref(flush->segs[i]);
+	free(flush->segs);
+	free(flush->epochs);
+}
+
+/* Dirty segments are at the end of the list. */
+static enum err plog_flush_take_segs(struct plog *log, struct plog_flush *flush)
+{
+	uint32_t from = log->segs_len;
+
+	while (from > 0 && (log->segs[from - 1]->dirty || log->segs[from - 1]->fresh))
+		from--;
+	flush->segs = calloc(log->segs_len - from + 1, sizeof(struct seg *));
+	if (flush->segs == NULL)
+		return ERR_NOMEM;
+	for (uint32_t i = from; i < log->segs_len; i++) {
+		struct seg *seg = log->segs[i];
+
+		flush->new_names = flush->new_names || seg->fresh;
+		flush->segs[flush->segs_len++] = seg_ref(seg);
+		seg->dirty = seg->fresh = false;
+	}
+	return ERR_OK;
+}
+
+static enum err plog_flush_take_epochs(struct plog *log, struct plog_flush *flush)
+{
+	if (!log->epochs.dirty || log->segs_len == 0)
+		return ERR_OK; /* epochs without a record are of no use to anybody */
+	flush->epochs = epoch_cache_format(&log->epochs);
+	if (flush->epochs == NULL)
+		return ERR_NOMEM;
+	log->epochs.dirty = false;
+	return ERR_OK;
+}
+
+/* Under the lock. Pending index entries go to their files so that recovery can begin late. */
+static enum err plog_flush_take(struct plog *log, struct plog_flush *flush)
+{
+	struct seg *active = plog_active(log);
+	enum err err = ERR_OK;
+
+	*flush = (struct plog_flush){.target = plog_end(log), .new_names = log->new_names};
+	log->flush_limit = INT64_MAX;
+	if (plog_failed(log))
+		return ERR_KAFKA_STORAGE_ERROR;
+	if (active != NULL)
+		err = plog_write_indexes(log, active);
+	if (err == ERR_NOSPACE || err == ERR_MANYFILES)
+		err = ERR_OK; /* they stay in memory, and the next flush tries again */
+	if (err == ERR_OK)
+		err = plog_flush_take_epochs(log, flush);
+	if (err == ERR_OK)
+		err = plog_flush_take_segs(log, flush);
+	if (err == ERR_OK)
+		log->new_names = false;
+	return err;
+}
+
+/* A sync that failed is final, whatever it failed with: what the kernel dropped is gone. */
+static enum err plog_synced(enum err err)
+{
+	return err == ERR_OK ? ERR_OK : ERR_IO;
+}
+
+static enum err plog_sync_file(struct plog *log, int64_t base_offset, const char *suffix)
+{
+	struct seg_path path;
+	enum err err;
+	int fd;
+
+	err = file_open(seg_path_of(&path, log->dir, base_offset, suffix), O_RDONLY, &fd);
+	if (err != ERR_OK)
+		return err == ERR_NOFILE ? ERR_OK : err;
+	err = plog_synced(file_sync(fd));
+	file_close(fd);
+	return err;
+}
+
+/* Recovery trusts the indexes below a recovery point, so they must be on disk before it moves. */
+static enum err plog_sync_indexes(struct plog *log, int64_t base_offset)
+{
+	static const char *const suffixes[] = {".index", ".timeindex", ".txnindex"};
+	enum err err = ERR_OK;
+
+	for (size_t i = 0; i < ARRAY_LEN(suffixes) && err == ERR_OK; i++)
+		err = plog_sync_file(log, base_offset, suffixes[i]);
+	return err;
+}
+
+static enum err plog_sync_seg(struct plog *log, struct seg *seg, bool is_active)
+{
+	enum err err;
+
+	err = seg_pin(seg);
+	if (err == ERR_NOFILE)
+		return ERR_OK; /* deleted meanwhile */
+	if (err != ERR_OK)
+		return err;
+	err = plog_synced(file_sync(seg->log_file.fd));
+	seg_unpin(seg);
+	return err == ERR_OK && !is_active ? plog_sync_indexes(log, seg->base_offset) : err;
+}
+
+static enum err plog_write_epochs(struct plog *log, const char *text)
+{
+	char *path = file_path(log->dir->path, EPOCH_FILE);
+	enum err err;
+
+	if (path == NULL)
+		return ERR_NOMEM;
+	err = file_replace(path, (struct bytes){(const uint8_t *)text, strlen(text)}, true);
+	free(path);
+	return err;
+}
+
+static enum err plog_flush_sync(struct plog *log, struct plog_flush *flush)
+{
+	enum err err = ERR_OK;
+
+	for (size_t i = 0; i < flush->segs_len && err == ERR_OK; i++)
+		err = plog_sync_seg(log, flush->segs[i], i + 1 == flush->segs_len);
+	if (err == ERR_OK && flush->epochs != NULL)
+		err = plog_write_epochs(log, flush->epochs);
+	else if (err == ERR_OK && flush->new_names)
+		err = file_sync_dir(log->dir->path);
+	return err;
+}
+
+/* Nothing was lost, but not all was done, for want of space or descriptors: the next flush does it.
+ */
+static void plog_flush_put_back(struct plog *log, const struct plog_flush *flush)
+{
+	plog_lock(log);
+	for (size_t i = 0; i < flush->segs_len; i++)
+		flush->segs[i]->dirty = flush->segs[i]->fresh = true;
+	log->epochs.dirty = log->epochs.dirty || flush->epochs != NULL;
+	log->new_names = log->new_names || flush->new_names;
+	plog_unlock(log);
+}
+
+static enum err plog_flush_end(struct plog *log, const struct plog_flush *flush, enum err err)
+{
+	int64_t flushed;
+
+	if (err != ERR_OK) {
+		plog_flush_put_back(log, flush);
+		return plog_fail(log, err, "flush");
+	}
+	plog_lock(log);
+	flushed = flush->target < log->flush_limit ? flush->target : log->flush_limit;
+	if (flushed > plog_flushed(log))
+		atomic_store_explicit(&log->flushed, flushed, memory_order_release);
+	plog_unlock(log);
+	return ERR_OK;
+}
+
+enum err plog_flush(struct plog *log)
+{
+	struct plog_flush flush;
+	enum err err;
+
+	must_be(log, PLOG_MAGIC);
+	plog_lock(log);
+	err = plog_flush_take(log, &flush);
+	plog_unlock(log);
+	if (err == ERR_OK)
+		err = plog_flush_end(log, &flush, plog_flush_sync(log, &flush));
+	else
+		err = plog_fail(log, ERR_IO, "begin a flush");
+	plog_flush_fini(&flush);
+	return err;
+}
+
+enum err plog_sync_created(struct plog *log)
+{
+	char *path;
+	enum err err;
+	int fd;
+
+	must_be(log, PLOG_MAGIC);
+	path = file_path(log->dir->path, "partition.metadata");
+	if (path == NULL)
+		return ERR_NOMEM;
+	err = file_open(path, O_RDONLY, &fd);
+	if (err == ERR_OK) {
+		err = file_sync(fd);
+		file_close(fd);
+	}
+	free(path);
+	if (err == ERR_OK || err == ERR_NOFILE)
+		err = file_sync_dir(log->dir->path);
+	return err == ERR_OK ? ERR_OK : plog_fail(log, ERR_IO, "make a new partition durable");
+}
+
+/* -- Work that is left over ----------------------------------------------------------------- */
+
+static enum err plog_remove_file(struct plog *log, int64_t base_offset, const char *suffix)
+{
+	struct seg_path path;
+	enum err err = file_unlink(seg_path_of(&path, log->dir, base_offset, suffix));
+
+	return err == ERR_NOFILE ? ERR_OK : err;
+}
+
+static const char *const plog_suffixes[] = {".log", ".index", ".timeindex", ".txnindex",
+					    ".snapshot"};
+
+/* The batches go first: an index without them is an orphan that the next open removes. */
+enum err plog_remove_seg_files(struct plog *log, int64_t base_offset)
+{
+	enum err err = ERR_OK;
+
+	for (size_t i = 0; i < ARRAY_LEN(plog_suffixes) && err == ERR_OK; i++)
+		err = plog_remove_file(log, base_offset, plog_suffixes[i]);
+	return err;
+}
+
+static enum err plog_doom_file(struct plog *log, int64_t base_offset, const char *suffix)
+{
+	struct seg_path from, to;
+	enum err err;
+
+	seg_path_of(&from, log->dir, base_offset, suffix);
+	to = from;
+	if (strlen(to.text) + sizeof(".deleted") > sizeof(to.text))
+		return ERR_IO;
+	strcat(to.text, ".deleted");
+	err = file_rename(from.text, to.text);
+	return err == ERR_NOFILE ? ERR_OK : err;
+}
+
+/*
+ * Out of the way under the lock, so that a new segment may have the name; then removed without it,
+ * which takes its time with large files. A log that was emptied may have a new one of that name
+ * already.
+ */
+static enum err plog_remove_doomed(struct plog *log, int64_t base_offset)
+{
+	struct seg_path path;
+	bool in_use = false;
+	enum err err = ERR_OK;
+
+	plog_lock(log);
+	for (uint32_t i = 0; i < log->segs_len; i++)
+		in_use = in_use || log->segs[i]->base_offset == base_offset;
+	for (size_t i = 0; i < ARRAY_LEN(plog_suffixes) && err == ERR_OK && !in_use; i++)
+		err = plog_doom_file(log, base_offset, plog_suffixes[i]);
+	plog_unlock(log);
+	for (size_t i = 0; i < ARRAY_LEN(plog_suffixes) && err == ERR_OK && !in_use; i++) {
+		seg_path_of(&path, log->dir, base_offset, plog_suffixes[i]);
+		strcat(path.text, ".deleted");
+		err = file_unlink(path.text);
+		if (err == ERR_NOFILE)
+			err = ERR_OK;
+	}
+	return err;
+}
+
+static enum err plog_write_file(const char *path, const struct plog_task *task)
+{
+	enum err err;
+	int fd;
+
+	err = file_open(path, O_WRONLY | O_CREAT | O_TRUNC, &fd);
+	if (err != ERR_OK)
+		return err;
+	err = file_pwrite(fd, task->content, task->content_bytes, 0);
+	file_close(fd);
+	return err;
+}
+
+/*
+ * Not synced: a damaged one has a wrong CRC, and the one before it serves. Removed again when it
+ * could not be written for want of space, and when the log was truncated meanwhile.
+ */
+static enum err plog_write_snapshot(struct plog *log, const struct plog_task *task)
+{
+	struct seg_path path;
+	enum err err;
+
+	seg_path_of(&path, log->dir, task->offset, ".snapshot");
+	err = plog_write_file(path.text, task);
+	if (err != ERR_OK && err != ERR_NOSPACE)
+		return err;
+	plog_lock(log);
+	if (err == ERR_NOSPACE || task->cuts != log->cuts)
+		err = plog_remove_file(log, task->offset, ".snapshot");
+	plog_unlock(log);
+	return err;
+}
+
+static enum err plog_run_task(struct plog *log, struct plog_task *task)
+{
+	if (task->doomed != NULL)
+		return plog_remove_doomed(log, task->offset);
+	if (task->content != NULL)
+		return plog_write_snapshot(log, task);
+	return plog_remove_file(log, task->offset, ".snapshot");
+}
+
+void plog_task_free(struct plog_task *task)
+{
+	if (task->doomed != NULL)
+		seg_unref(task->doomed);
+	free(task->content);
+	free(task);
+}
+
+static struct plog_task *plog_take_task(struct plog *log)
+{
+	struct plog_task *task;
+
+	plog_lock(log);
+	task = STAILQ_FIRST(&log->tasks);
+	if (task != NULL)
+		STAILQ_REMOVE_HEAD(&log->tasks, link);
+	else
+		atomic_store_explicit(&log->has_work, false, memory_order_relaxed);
+	plog_unlock(log);
+	return task;
+}
+
+enum err plog_do_work(struct plog *log)
+{
+	struct plog_task *task;
+	enum err err = ERR_OK;
+
+	must_be(log, PLOG_MAGIC);
+	while (err == ERR_OK && (task = plog_take_task(log)) != NULL) {
+		err = plog_fail(log, plog_run_task(log, task), "tidy up");
+		plog_task_free(task);
+	}
+	return err;
+}
+
+/* -- Checkpoint and clean end --------------------------------------------------------------- */
+
+/* A snapshot between segments replaces the one before it. */
+static enum err plog_checkpoint_snapshot(struct plog *log)
+{
+	int64_t end = plog_end(log), before = log->stray_snapshot;
+	struct plog_task *task;
+	enum err err;
+
+	if (end <= log->snapshot_offset)
+		return ERR_OK;
+	err = plog_queue_snapshot(log, end);
+	if (err != ERR_OK)
+		return err;
+	log->stray_snapshot = end;
+	if (before < 0)
+		return ERR_OK;
+	task = calloc(1, sizeof(*task));
+	if (task == NULL)
+		return ERR_NOMEM;
+	task->offset = before;
+	plog_add_task(log, task);
+	return ERR_OK;
+}
+
+static void plog_move_recovery_point(struct plog *log, int64_t *recovery_point)
+{
+	plog_lock(log);
+	if (plog_flushed(log) > log->recovery_point)
+		log->recovery_point = plog_flushed(log);
+	*recovery_point = log->recovery_point;
+	plog_unlock(log);
+}
+
+enum err plog_checkpoint(struct plog *log, int64_t *recovery_point)
+{
+	struct seg *active;
+	enum err err = ERR_OK;
+
+	must_be(log, PLOG_MAGIC);
+	plog_lock(log);
+	*recovery_point = log->recovery_point;
+	active = plog_active(log);
+	if (active != NULL)
+		seg_ref(active);
+	if (active != NULL && plog_end(log) > active->base_offset)
+		err = seg_create_indexes(active);
+	if (err == ERR_OK && active != NULL)
+		err = plog_checkpoint_snapshot(log);
+	plog_unlock(log);
+	if (err == ERR_OK)
+		err = plog_do_work(log);
+	else
+		err = plog_fail(log, err, "make a checkpoint");
+	if (err == ERR_OK)
+		err = plog_flush(log);
+	if (err == ERR_OK && active != NULL)
+		err =
+		    plog_fail(log, plog_sync_indexes(log, active->base_offset), "sync the indexes");
+	if (active != NULL)
+		seg_unref(active);
+	if (err == ERR_OK)
+		plog_move_recovery_point(log, recovery_point);
+	return err;
+}
+
+/* What stock makes at its clean stop, and all of it on disk. A log that nobody wrote to has it. */
+static enum err plog_finish(struct plog *log)
+{
+	struct seg *active = plog_active(log);
+	int64_t recovery_point;
+	enum err err = ERR_OK;
+
+	if (!log->touched)
+		return plog_is_dirty(log) ? plog_flush(log) : ERR_OK;
+	plog_lock(log);
+	if (active != NULL)
+		err = plog_finish_indexes(log, active);
+	plog_unlock(log);
+	err = plog_fail(log, err, "finish the indexes");
+	if (err == ERR_OK)
+		err = plog_checkpoint(log, &recovery_point);
+	if (err == ERR_OK && active != NULL)
+		err = plog_fail(log, plog_sync_file(log, plog_end(log), ".snapshot"),
+				"sync a producer snapshot");
+	if (err == ERR_OK && active != NULL)
+		err =
+		    plog_fail(log, plog_synced(file_sync_dir(log->dir->path)), "sync a directory");
+	return err;
+}
+
+enum err plog_close(struct plog *log, int64_t *recovery_point, int64_t *log_start)
+{
+	enum err err;
+
+	must_be(log, PLOG_MAGIC);
+	err = plog_failed(log) ? ERR_KAFKA_STORAGE_ERROR : plog_finish(log);
+	if (recovery_point != NULL)
+		*recovery_point = err == ERR_OK ? plog_end(log) : log->recovery_point;
+	if (log_start != NULL)
+		*log_start = plog_start(log);
+	plog_abandon(log);
+	return err;
+}

@@ -1,0 +1,249 @@
+/* Segments: names, life, descriptors, and the walk over batch headers. */
+#include "store/seg.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+
+#define SEG_MAGIC 0x5e6e4271u
+
+struct seg_dir *seg_dir_new(struct seg_cache *cache, const char *path)
+{
+	size_t size = strlen(path) + 1;
+	struct seg_dir *dir = malloc(sizeof(*dir) + size);
+
+	if (dir == NULL)
+		return NULL;
+	atomic_init(&dir->refs, 1);
+	dir->cache = cache;
+	memcpy(dir->path, path, size);
+	return dir;
+}
+
+struct seg_dir *seg_dir_ref(struct seg_dir *dir)
+{
+	atomic_fetch_add(&dir->refs, 1);
+	return dir;
+}
+
+void seg_dir_unref(struct seg_dir *dir)
+{
+	if (atomic_fetch_sub(&dir->refs, 1) == 1)
+		free(dir);
+}
+
+const char *seg_path_of(struct seg_path *path, const struct seg_dir *dir, int64_t base_offset,
+			const char *suffix)
+{
+	int len = snprintf(path->text, sizeof(path->text), "%s/%020lld%s", dir->path,
+			   (long long)base_offset, suffix);
+
+	if (len < 0 || (size_t)len >= sizeof(path->text))
+		path->text[0] = '\0';
+	return path->text;
+}
+
+bool seg_parse_name(const char *name, const char *suffix, int64_t *offset)
+{
+	size_t digits = strspn(name, "0123456789");
+
+	return digits == 20 && strcmp(name + digits, suffix) == 0 &&
+	       str_to_int64((struct str){name, digits}, offset);
+}
+
+struct seg *seg_new(struct seg_dir *dir, int64_t base_offset)
+{
+	struct seg *seg = calloc(1, sizeof(*seg));
+
+	if (seg == NULL)
+		return NULL;
+	seg->magic = SEG_MAGIC;
+	atomic_init(&seg->refs, 1);
+	seg->dir = seg_dir_ref(dir);
+	seg->base_offset = base_offset;
+	seg_cache_file_init(&seg->log_file);
+	seg_cache_file_init(&seg->offsets_file);
+	index_init(&seg->offsets, INDEX_OFFSET);
+	index_init(&seg->times, INDEX_TIME);
+	seg->max_timestamp = seg->max_offset = -1;
+	seg->first_timestamp = -2;
+	return seg;
+}
+
+struct seg *seg_ref(struct seg *seg)
+{
+	must_be(seg, SEG_MAGIC);
+	atomic_fetch_add(&seg->refs, 1);
+	return seg;
+}
+
+void seg_unref(struct seg *seg)
+{
+	must_be(seg, SEG_MAGIC);
+	if (atomic_fetch_sub(&seg->refs, 1) > 1)
+		return;
+	seg_cache_drop(seg->dir->cache, &seg->log_file);
+	seg_cache_drop(seg->dir->cache, &seg->offsets_file);
+	index_fini(&seg->offsets);
+	index_fini(&seg->times);
+	seg_dir_unref(seg->dir);
+	seg->magic = 0;
+	free(seg);
+}
+
+/* -- Files ---------------------------------------------------------------------------------- */
+
+enum err seg_create(struct seg *seg)
+{
+	struct seg_path path;
+	enum err err;
+	int fd;
+
+	err = file_open(seg_path_of(&path, seg->dir, seg->base_offset, ".log"),
+			O_RDWR | O_CREAT | O_TRUNC, &fd);
+	if (err == ERR_OK)
+		seg_cache_adopt(seg->dir->cache, &seg->log_file, fd);
+	return err;
+}
+
+static enum err seg_touch(const struct seg *seg, const char *suffix)
+{
+	struct seg_path path;
+	enum err err;
+	int fd;
+
+	err = file_open(seg_path_of(&path, seg->dir, seg->base_offset, suffix), O_RDWR | O_CREAT,
+			&fd);
+	if (err == ERR_OK)
+		file_close(fd);
+	return err;
+}
+
+enum err seg_create_indexes(struct seg *seg)
+{
+	enum err err = ERR_OK;
+
+	if (!seg->has_indexes)
+		err = seg_touch(seg, ".index");
+	if (!seg->has_indexes && err == ERR_OK)
+		err = seg_touch(seg, ".timeindex");
+	if (err == ERR_OK)
+		seg->has_indexes = true;
+	return err;
+}
+
+static enum err seg_open_log(struct seg_cache_file *file, int *fd)
+{
+	const struct seg *seg = container_of(file, struct seg, log_file);
+	struct seg_path path;
+
+	return file_open(seg_path_of(&path, seg->dir, seg->base_offset, ".log"), O_RDWR, fd);
+}
+
+static enum err seg_open_offsets(struct seg_cache_file *file, int *fd)
+{
+	const struct seg *seg = container_of(file, struct seg, offsets_file);
+	struct seg_path path;
+
+	return file_open(seg_path_of(&path, seg->dir, seg->base_offset, ".index"), O_RDWR, fd);
+}
+
+enum err seg_pin(struct seg *seg)
+{
+	must_be(seg, SEG_MAGIC);
+	return seg_cache_pin(seg->dir->cache, &seg->log_file, seg_open_log);
+}
+
+void seg_unpin(struct seg *seg)
+{
+	must_be(seg, SEG_MAGIC);
+	seg_cache_unpin(&seg->log_file);
+}
+
+enum err seg_pin_offsets(struct seg *seg)
+{
+	must_be(seg, SEG_MAGIC);
+	return seg_cache_pin(seg->dir->cache, &seg->offsets_file, seg_open_offsets);
+}
+
+void seg_unpin_offsets(struct seg *seg)
+{
+	must_be(seg, SEG_MAGIC);
+	seg_cache_unpin(&seg->offsets_file);
+}
+
+enum err seg_open_times(const struct seg *seg, int *fd)
+{
+	struct seg_path path;
+
+	return file_open(seg_path_of(&path, seg->dir, seg->base_offset, ".timeindex"), O_RDWR, fd);
+}
+
+static void seg_slice_release(void *owner)
+{
+	struct seg *seg = owner;
+
+	seg_unpin(seg);
+	seg_unref(seg);
+}
+
+struct slice seg_slice(struct seg *seg, uint32_t pos, uint32_t len_bytes)
+{
+	must_be(seg, SEG_MAGIC);
+	return (struct slice){seg->log_file.fd, pos, len_bytes, seg, seg_slice_release};
+}
+
+/* -- Walking -------------------------------------------------------------------------------- */
+
+void seg_walk_init(struct seg_walk *walk, int fd, uint32_t pos, uint32_t end)
+{
+	must(pos <= end);
+	walk->fd = fd;
+	walk->pos = pos;
+	walk->end = end;
+	walk->buf_pos = walk->buf_len = 0;
+}
+
+/* What of the batch's front is in the buffer. */
+static struct bytes seg_walk_front(const struct seg_walk *walk)
+{
+	uint32_t at = walk->pos - walk->buf_pos;
+
+	if (walk->pos < walk->buf_pos || at >= walk->buf_len)
+		return BYTES_NULL;
+	return (struct bytes){walk->buf + at, walk->buf_len - at};
+}
+
+static enum err seg_walk_fill(struct seg_walk *walk)
+{
+	uint32_t left = walk->end - walk->pos;
+	size_t got;
+	enum err err;
+
+	err = file_pread(walk->fd, walk->buf, left < SEG_WALK_BYTES ? left : SEG_WALK_BYTES,
+			 walk->pos, &got);
+	walk->buf_pos = walk->pos;
+	walk->buf_len = (uint32_t)got;
+	return err;
+}
+
+enum err seg_walk_view(struct seg_walk *walk, struct batch_view *view)
+{
+	struct bytes front = seg_walk_front(walk);
+	enum err err;
+
+	must(walk->pos < walk->end);
+	if (front.len < BATCH_VIEW_BYTES) {
+		err = seg_walk_fill(walk);
+		if (err != ERR_OK)
+			return err;
+		front = seg_walk_front(walk);
+	}
+	err = batch_view_read(front, view);
+	if (err == ERR_SHORT)
+		return ERR_CORRUPT_MESSAGE;
+	if (err == ERR_OK && view->size_bytes > walk->end - walk->pos)
+		return ERR_CORRUPT_MESSAGE;
+	return err;
+}
