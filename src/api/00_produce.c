@@ -268,7 +268,8 @@ static void produce_handle(struct api_loop *al, struct req *req)
 		produce->in.acks = PARTITION_ACKS_NONE;
 		produce->failed = true;
 	}
-	/* What follows may begin now: a Produce joins the gathering, anything else writes it first. */
+	/* What follows may begin now: a Produce joins the gathering, anything else writes it first.
+	 */
 	if (produce->waiting > 1)
 		req_overlap(req);
 	produce_release(produce);

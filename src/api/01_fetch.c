@@ -227,6 +227,8 @@ static bool fetch_part_answer(struct fetch *fetch, struct fetch_part *part,
 		res->records.slices = &part->slice;
 		res->records.slices_len = 1;
 	}
+	/* Null, not empty, for those who did not ask: older clients would drop good records. */
+	res->aborted_transactions = NULL;
 	if (!fetch->committed || part->err != ERR_OK)
 		return true;
 	res->aborted_transactions =

@@ -4,12 +4,16 @@
 
 #include "api/api.h"
 
-extern const struct api_handler api_produce;		     /* 0 */
-extern const struct api_handler api_fetch;		     /* 1 */
-extern const struct api_handler api_list_offsets;	     /* 2 */
-extern const struct api_handler api_api_versions;	     /* 18 */
-extern const struct api_handler api_delete_records;	     /* 21 */
-extern const struct api_handler api_init_producer_id;	     /* 22 */
-extern const struct api_handler api_offset_for_leader_epoch; /* 23 */
+extern const struct api_handler api_produce;			  /* 0 */
+extern const struct api_handler api_fetch;			  /* 1 */
+extern const struct api_handler api_list_offsets;		  /* 2 */
+extern const struct api_handler api_metadata;			  /* 3 */
+extern const struct api_handler api_api_versions;		  /* 18 */
+extern const struct api_handler api_delete_records;		  /* 21 */
+extern const struct api_handler api_init_producer_id;		  /* 22 */
+extern const struct api_handler api_offset_for_leader_epoch;	  /* 23 */
+extern const struct api_handler api_list_partition_reassignments; /* 46 */
+extern const struct api_handler api_describe_cluster;		  /* 60 */
+extern const struct api_handler api_describe_topic_partitions;	  /* 75 */
 
 #endif

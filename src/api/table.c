@@ -6,9 +6,13 @@ const struct api_handler *const api_table[] = {
     &api_produce,
     &api_fetch,
     &api_list_offsets,
+    &api_metadata,
     &api_api_versions,
     &api_delete_records,
     &api_init_producer_id,
     &api_offset_for_leader_epoch,
+    &api_list_partition_reassignments,
+    &api_describe_cluster,
+    &api_describe_topic_partitions,
     NULL,
 };
