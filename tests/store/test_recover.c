@@ -1,0 +1,477 @@
+/* Opening what a clean stop, a kill, a power cut or a bad disk has left. */
+#include "store/plog_impl.h"
+#include "support.h"
+
+static void fill(struct world *w, int batches)
+{
+	for (int i = 0; i < batches; i++)
+		support_add(w, 3);
+}
+
+/* The position of each batch of a segment, and its end; at most max - 1. */
+static size_t batch_starts(struct world *w, int64_t base_offset, uint32_t *starts, size_t max)
+{
+	char *path = support_path(w, base_offset, ".log"), *data;
+	struct batch_header header;
+	size_t len, count = 0, at;
+
+	assert_int_equal(file_read_all(path, SUPPORT_CAP, &data, &len), ERR_OK);
+	for (at = 0; at < len; at += header.size_bytes) {
+		assert_int_equal(batch_header_read((struct bytes){(uint8_t *)data + at, len - at},
+						   &header),
+				 ERR_OK);
+		assert_true(count + 1 < max);
+		starts[count++] = (uint32_t)at;
+	}
+	starts[count] = (uint32_t)at;
+	free(data);
+	free(path);
+	return count;
+}
+
+static void a_clean_stop_is_taken_up(void **state)
+{
+	struct world *w = *state;
+	char *path;
+
+	fill(w, 200);
+	support_append(w, (struct batch_of){.records = 2, .has_producer = true, .producer_id = 9});
+	world_close(w);
+	assert_int_equal(w->args.recovery_point, 602);
+	assert_true(support_has(w, 602, ".snapshot"));
+	path = support_path(w, 0, ".index");
+	assert_int_equal(support_size(path) % 8, 0);
+	assert_true(support_size(path) > 0);
+	free(path);
+	world_open(w);
+	assert_int_equal(plog_end(w->log), 602);
+	assert_int_equal(plog_flushed(w->log), 602);
+	assert_false(plog_is_dirty(w->log));
+	assert_int_equal(plog_latest_epoch(w->log), 0);
+	assert_int_equal(w->log->producers->by_id->id, 9);
+	assert_int_equal(support_read_all(w, 0, 4096), 201);
+	fill(w, 10);
+	assert_int_equal(support_read_all(w, 0, 4096), 211);
+}
+
+static void a_killed_log_is_scanned(void **state)
+{
+	struct world *w = *state;
+
+	w->cfg.segment_bytes = 20000;
+	fill(w, 300);
+	support_append(w, (struct batch_of){.records = 2, .has_producer = true, .producer_id = 9});
+	world_kill(w);
+	world_open(w);
+	assert_int_equal(plog_end(w->log), 902);
+	assert_int_equal(plog_flushed(w->log), 0);
+	assert_true(plog_is_dirty(w->log));
+	assert_int_equal(plog_latest_epoch(w->log), 0);
+	assert_int_equal(w->log->producers->by_id->batches[0].last_offset, 901);
+	assert_int_equal(support_read_all(w, 0, 4096), 301);
+	assert_int_equal(plog_do_work(w->log), ERR_OK);
+	assert_int_equal(plog_flush(w->log), ERR_OK);
+	assert_int_equal(plog_flushed(w->log), 902);
+	world_close(w);
+	world_open(w);
+	assert_int_equal(support_read_all(w, 0, 4096), 301);
+}
+
+/* The tail is torn at every byte of the last three batches. */
+static void a_torn_tail_is_cut_at_any_byte(void **state)
+{
+	struct world *w = *state;
+	uint32_t starts[32];
+	char *path = support_path(w, 0, ".log"), *data;
+	size_t count, len;
+
+	fill(w, 20);
+	world_kill(w);
+	count = batch_starts(w, 0, starts, ARRAY_LEN(starts));
+	assert_int_equal(count, 20);
+	assert_int_equal(file_read_all(path, SUPPORT_CAP, &data, &len), ERR_OK);
+	for (uint32_t size = (uint32_t)len; size >= starts[17]; size--) {
+		int64_t whole = size == len	     ? 20
+				: size >= starts[19] ? 19
+				: size >= starts[18] ? 18
+						     : 17;
+
+		support_write_at(path, 0, data, len);
+		support_cut(path, size);
+		world_open(w);
+		assert_int_equal(plog_end(w->log), whole * 3);
+		assert_int_equal(support_size(path), starts[whole]);
+		world_kill(w);
+	}
+	free(data);
+	free(path);
+}
+
+static void a_flipped_byte_cuts_from_its_batch_on(void **state)
+{
+	struct world *w = *state;
+	uint32_t starts[32];
+	char *path = support_path(w, 0, ".log"), *data;
+	size_t len;
+
+	fill(w, 10);
+	world_kill(w);
+	batch_starts(w, 0, starts, ARRAY_LEN(starts));
+	assert_int_equal(file_read_all(path, SUPPORT_CAP, &data, &len), ERR_OK);
+	for (uint32_t at = starts[7]; at < starts[8]; at++) {
+		uint8_t flipped = (uint8_t)data[at] ^ 0x41;
+
+		support_write_at(path, 0, data, len);
+		support_write_at(path, at, &flipped, 1);
+		world_open(w);
+		/* The base offset and the leader epoch are outside the CRC; a higher offset is a
+		 * gap. */
+		if (at >= starts[7] + 16 || (at >= starts[7] + 8 && at < starts[7] + 12))
+			assert_int_equal(plog_end(w->log), 21);
+		world_kill(w);
+	}
+	free(data);
+	free(path);
+}
+
+static void zeros_behind_the_end_are_cut(void **state)
+{
+	struct world *w = *state;
+	static const uint8_t zeros[10000];
+	char *path = support_path(w, 0, ".log");
+	off_t size;
+
+	fill(w, 10);
+	world_kill(w);
+	size = support_size(path);
+	support_write_at(path, size, zeros, sizeof(zeros));
+	world_open(w);
+	assert_int_equal(plog_end(w->log), 30);
+	assert_int_equal(support_size(path), size);
+	fill(w, 1);
+	assert_int_equal(support_read_all(w, 0, 4096), 11);
+	free(path);
+}
+
+static void what_follows_a_damaged_segment_goes(void **state)
+{
+	struct world *w = *state;
+	char *path;
+	int64_t third;
+
+	w->cfg.segment_bytes = 20000;
+	fill(w, 300);
+	assert_int_equal(plog_do_work(w->log), ERR_OK);
+	third = w->log->segs[2]->base_offset;
+	path = support_path(w, third, ".log");
+	assert_true(w->log->segs_len > 4);
+	world_kill(w);
+	support_write_at(path, 70, "x", 1);
+	world_open(w);
+	assert_int_equal(plog_end(w->log), third);
+	assert_int_equal(w->log->segs_len, 3);
+	assert_int_equal(support_size(path), 0);
+	fill(w, 3);
+	assert_int_equal(support_read_all(w, 0, 4096), (int)third / 3 + 3);
+	free(path);
+}
+
+/* Only what is above the recovery point is checked: damage below it is not even seen. */
+static void recovery_begins_at_the_recovery_point(void **state)
+{
+	struct world *w = *state;
+	char *path = support_path(w, 0, ".log");
+
+	fill(w, 300);
+	support_append(w, (struct batch_of){.records = 2, .has_producer = true, .producer_id = 9});
+	assert_int_equal(plog_checkpoint(w->log, &w->args.recovery_point), ERR_OK);
+	assert_int_equal(w->args.recovery_point, 902);
+	assert_true(support_has(w, 902, ".snapshot"));
+	fill(w, 100);
+	world_kill(w);
+	support_write_at(path, 80, "x", 1);
+	world_open(w);
+	assert_int_equal(plog_end(w->log), 1202);
+	assert_int_equal(plog_flushed(w->log), 902);
+	assert_int_equal(w->log->producers->by_id->batches[0].last_offset, 901);
+	assert_int_equal(w->log->segs[0]->max_timestamp, SUPPORT_NOW_MS + 2);
+	world_kill(w);
+	w->args.recovery_point = 0;
+	world_open(w);
+	assert_int_equal(plog_end(w->log), 0);
+	free(path);
+}
+
+static void a_later_checkpoint_replaces_its_snapshot(void **state)
+{
+	struct world *w = *state;
+	int64_t point;
+
+	fill(w, 10);
+	assert_int_equal(plog_checkpoint(w->log, &point), ERR_OK);
+	fill(w, 10);
+	assert_int_equal(plog_checkpoint(w->log, &point), ERR_OK);
+	assert_int_equal(point, 60);
+	assert_false(support_has(w, 30, ".snapshot"));
+	assert_true(support_has(w, 60, ".snapshot"));
+}
+
+/* -- Damage to what is beside the batches --------------------------------------------------- */
+
+static void spoil_and_read(struct world *w, int64_t base_offset, const char *suffix, bool clean,
+			   const void *content, size_t len)
+{
+	char *path = support_path(w, base_offset, suffix);
+
+	support_cut(path, 0);
+	support_write_at(path, 0, content, len);
+	w->args.clean = clean;
+	world_open(w);
+	assert_int_equal(plog_end(w->log), 900);
+	for (int64_t offset = 0; offset < 900; offset += 97)
+		support_read_all(w, offset, 700);
+	plog_abandon(w->log);
+	w->log = NULL;
+	free(path);
+}
+
+static void damaged_indexes_are_no_harm(void **state)
+{
+	struct world *w = *state;
+	static const uint8_t zeros[4096];
+	uint8_t noise[4001];
+
+	for (size_t i = 0; i < sizeof(noise); i++)
+		noise[i] = (uint8_t)(i * 7 + i / 13);
+	fill(w, 300);
+	world_close(w);
+	w->args.recovery_point = 600;
+	for (int clean = 0; clean < 2; clean++) {
+		spoil_and_read(w, 0, ".index", clean, zeros, 0);
+		spoil_and_read(w, 0, ".index", clean, zeros, sizeof(zeros));
+		spoil_and_read(w, 0, ".index", clean, noise, sizeof(noise));
+		spoil_and_read(w, 0, ".timeindex", clean, zeros, sizeof(zeros));
+		spoil_and_read(w, 0, ".timeindex", clean, noise, sizeof(noise));
+	}
+}
+
+static void missing_indexes_are_made_anew(void **state)
+{
+	struct world *w = *state;
+	char *path = support_path(w, 0, ".index");
+	off_t size;
+
+	fill(w, 300);
+	world_close(w);
+	size = support_size(path);
+	assert_int_equal(file_unlink(path), ERR_OK);
+	world_open(w);
+	assert_int_equal(plog_end(w->log), 900);
+	world_close(w);
+	assert_int_equal(support_size(path), size);
+	free(path);
+}
+
+static void a_damaged_snapshot_is_removed_and_the_state_replayed(void **state)
+{
+	struct world *w = *state;
+	char *path;
+
+	for (int i = 0; i < 10; i++)
+		support_append(w, (struct batch_of){.records = 2,
+						    .has_producer = true,
+						    .sequence = 2 * i});
+	world_close(w);
+	path = support_path(w, 20, ".snapshot");
+	support_write_at(path, 20, "x", 1);
+	world_open(w);
+	assert_false(file_exists(path));
+	assert_int_equal(plog_end(w->log), 20);
+	assert_int_equal(w->log->producers->by_id->batches_len, 5);
+	assert_int_equal(w->log->producers->by_id->batches[4].last_sequence, 19);
+	free(path);
+}
+
+static void damaged_epochs_are_read_from_the_batches(void **state)
+{
+	struct world *w = *state;
+	char *path = file_path(w->dir, "leader-epoch-checkpoint");
+	int32_t found;
+	int64_t end;
+
+	fill(w, 10);
+	plog_lock(w->log);
+	assert_int_equal(plog_assign_epoch(w->log, 3), ERR_OK);
+	plog_unlock(w->log);
+	world_close(w);
+	support_write_at(path, 0, "9", 1);
+	world_open(w);
+	plog_end_for_epoch(w->log, 0, &found, &end);
+	assert_int_equal(found, 0);
+	assert_int_equal(end, 30);
+	free(path);
+}
+
+static void a_torn_tail_after_a_clean_stop_is_noticed(void **state)
+{
+	struct world *w = *state;
+	char *path = support_path(w, 0, ".log");
+
+	fill(w, 100);
+	world_close(w);
+	support_cut(path, support_size(path) - 1);
+	world_open(w);
+	assert_int_equal(plog_end(w->log), 297);
+	free(path);
+}
+
+/* -- Files that are left over --------------------------------------------------------------- */
+
+static void put_file(struct world *w, int64_t offset, const char *suffix)
+{
+	char *path = support_path(w, offset, suffix);
+
+	support_write_at(path, 0, "x", 1);
+	free(path);
+}
+
+static void leftovers_are_tidied_up(void **state)
+{
+	struct world *w = *state;
+	static const char *const gone[] = {".log.deleted", ".index.deleted", ".log.cleaned",
+					   ".timeindex.cleaned"};
+
+	fill(w, 10);
+	world_close(w);
+	for (size_t i = 0; i < ARRAY_LEN(gone); i++)
+		put_file(w, 50, gone[i]);
+	put_file(w, 60, ".log.swap"); /* above a .cleaned file: not complete */
+	put_file(w, 70, ".index");    /* without a log */
+	put_file(w, 5, ".checkpoint.deleted");
+	put_file(w, 5, ".snapshot"); /* no segment's */
+	world_open(w);
+	assert_int_equal(plog_end(w->log), 30);
+	for (size_t i = 0; i < ARRAY_LEN(gone); i++)
+		assert_false(support_has(w, 50, gone[i]));
+	assert_false(support_has(w, 60, ".log.swap"));
+	assert_false(support_has(w, 60, ".log"));
+	assert_false(support_has(w, 70, ".index"));
+	assert_true(support_has(w, 5, ".checkpoint.deleted"));
+	assert_false(support_has(w, 5, ".snapshot"));
+	assert_true(support_has(w, 30, ".snapshot"));
+}
+
+static void a_finished_swap_replaces_its_originals(void **state)
+{
+	struct world *w = *state;
+	char *from, *to;
+	int64_t second, third;
+
+	w->cfg.segment_bytes = 4000;
+	fill(w, 30);
+	second = w->log->segs[1]->base_offset;
+	third = w->log->segs[2]->base_offset;
+	world_close(w);
+	from = support_path(w, 0, ".log");
+	to = support_path(w, 0, ".log.swap");
+	assert_int_equal(file_rename(from, to), ERR_OK); /* holds 0 to second: replaces only 0 */
+	w->args.clean = false;
+	world_open(w);
+	assert_int_equal(w->log->segs[1]->base_offset, second);
+	assert_int_equal(w->log->segs[2]->base_offset, third);
+	assert_int_equal(support_read_all(w, 0, 1000), 30);
+	free(from);
+	free(to);
+}
+
+static void a_lost_log_begins_at_its_start(void **state)
+{
+	struct world *w = *state;
+
+	fill(w, 10);
+	world_close(w);
+	w->args.log_start = 100;
+	world_open(w);
+	assert_int_equal(plog_start(w->log), 100);
+	assert_int_equal(plog_end(w->log), 100);
+	assert_int_equal(support_add(w, 1), 100);
+}
+
+static void an_empty_partition_stays_one(void **state)
+{
+	struct world *w = *state;
+
+	world_close(w);
+	assert_false(support_has(w, 0, ".log"));
+	world_open(w);
+	assert_int_equal(plog_end(w->log), 0);
+	assert_int_equal(support_add(w, 1), 0);
+}
+
+static void another_topics_directory_is_refused(void **state)
+{
+	struct world *w = *state;
+	char *path = file_path(w->dir, "partition.metadata");
+	struct plog *log;
+
+	fill(w, 1);
+	world_close(w);
+	w->args.topic_id = uuid_of(3, 4);
+	assert_int_equal(plog_open(&log, &w->env, &w->cfg, w->dir, &w->args),
+			 ERR_INCONSISTENT_TOPIC_ID);
+	assert_int_equal(file_unlink(path), ERR_OK);
+	world_open(w);
+	assert_true(file_exists(path));
+	free(path);
+}
+
+/* Batches of the formats before 2 are kept: stock may have carried them over. */
+static void old_message_formats_are_kept(void **state)
+{
+	/* offset 0, 20 bytes: CRC-32, magic 0, attributes 0, null key, value "abcdef" */
+	static const uint8_t old[] = {0,  0,	0,    0,    0,	  0,   0,   0,	  0,	0,    0,
+				      20, 0x5b, 0x63, 0x60, 0x1b, 0,   0,   0xff, 0xff, 0xff, 0xff,
+				      0,  0,	0,    6,    'a',  'b', 'c', 'd',  'e',	'f'};
+	struct world *w = *state;
+	struct plog_read_info info;
+	struct slice slice;
+
+	world_kill(w);
+	char *path = support_path(w, 0, ".log");
+	support_write_at(path, 0, old, sizeof(old));
+	world_open(w);
+	assert_int_equal(plog_end(w->log), 1);
+	assert_int_equal(plog_read(w->log, 0, 1, 1000, true, &slice, &info), ERR_OK);
+	assert_int_equal(slice.len_bytes, sizeof(old));
+	slice_release(&slice);
+	assert_int_equal(support_add(w, 1), 1);
+	free(path);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+	    TEST(a_clean_stop_is_taken_up),
+	    TEST(a_killed_log_is_scanned),
+	    TEST(a_torn_tail_is_cut_at_any_byte),
+	    TEST(a_flipped_byte_cuts_from_its_batch_on),
+	    TEST(zeros_behind_the_end_are_cut),
+	    TEST(what_follows_a_damaged_segment_goes),
+	    TEST(recovery_begins_at_the_recovery_point),
+	    TEST(a_later_checkpoint_replaces_its_snapshot),
+	    TEST(damaged_indexes_are_no_harm),
+	    TEST(missing_indexes_are_made_anew),
+	    TEST(a_damaged_snapshot_is_removed_and_the_state_replayed),
+	    TEST(damaged_epochs_are_read_from_the_batches),
+	    TEST(a_torn_tail_after_a_clean_stop_is_noticed),
+	    TEST(leftovers_are_tidied_up),
+	    TEST(a_finished_swap_replaces_its_originals),
+	    TEST(a_lost_log_begins_at_its_start),
+	    TEST(an_empty_partition_stays_one),
+	    TEST(another_topics_directory_is_refused),
+	    TEST(old_message_formats_are_kept),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
