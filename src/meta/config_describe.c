@@ -23,9 +23,17 @@ struct names {
 	size_t len;
 };
 
+/* What is set for one resource, in the order of names: gathered once, then asked often. */
+struct records {
+	struct image_config *entries;
+	size_t len;
+};
+
 struct describe {
 	const struct config *cfg;
 	const struct image *image;
+	struct records broker, cluster; /* this broker's, and those of all brokers */
+	struct records own;		/* a topic's, group's or subscription's */
 	struct arena *arena;
 	struct config_value *values;
 	size_t len, size;
@@ -46,19 +54,32 @@ static struct str static_value(const struct config *cfg, struct str name)
 	return STR_NULL;
 }
 
+static struct str record_value(const struct records *records, struct str name)
+{
+	size_t low = 0, high = records->len;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int order = str_cmp(name, records->entries[mid].key);
+		if (order == 0)
+			return records->entries[mid].value;
+		if (order < 0)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return STR_NULL;
+}
+
 static struct str layer_value(const struct describe *d, int layer, struct str name)
 {
 	enum config_id id;
 
 	switch (layer) {
 	case 0:
-		return d->image == NULL ? STR_NULL
-					: image_config_get(d->image, IMAGE_CONFIG_BROKER,
-							   d->cfg->node_id_text, name);
+		return record_value(&d->broker, name);
 	case 1:
-		return d->image == NULL
-			   ? STR_NULL
-			   : image_config_get(d->image, IMAGE_CONFIG_BROKER, STR(""), name);
+		return record_value(&d->cluster, name);
 	case 2:
 		return static_value(d->cfg, name);
 	default:
@@ -220,15 +241,11 @@ static int compare_value(const void *a, const void *b)
 		       ((const struct config_value *)b)->name);
 }
 
-static void collect_records(const struct describe *d, struct str resource_name, struct str *names,
-			    size_t *len)
+static void collect_records(const struct records *records, struct str *names, size_t *len)
 {
-	struct image_config entry = {.key = STR_NULL};
-
-	while (d->image != NULL && *len < UNKNOWNS_MAX &&
-	       image_config_next(d->image, IMAGE_CONFIG_BROKER, resource_name, entry.key, &entry))
-		if (config_find(CONFIG_RESOURCE_BROKER, entry.key) == CONFIG_NONE)
-			names[(*len)++] = entry.key;
+	for (size_t i = 0; i < records->len && *len < UNKNOWNS_MAX; i++)
+		if (config_find(CONFIG_RESOURCE_BROKER, records->entries[i].key) == CONFIG_NONE)
+			names[(*len)++] = records->entries[i].key;
 }
 
 /* Sorted, each once. */
@@ -239,8 +256,8 @@ static size_t collect_unknown(const struct describe *d, struct str *names)
 	for (const struct config_extra *extra = d->cfg->extras; extra != NULL && len < UNKNOWNS_MAX;
 	     extra = extra->next)
 		names[len++] = extra->name;
-	collect_records(d, d->cfg->node_id_text, names, &len);
-	collect_records(d, STR(""), names, &len);
+	collect_records(&d->broker, names, &len);
+	collect_records(&d->cluster, names, &len);
 	qsort(names, len, sizeof(*names), compare_str);
 	for (size_t i = 0; i < len; i++)
 		if (kept == 0 || !str_eq(names[kept - 1], names[i]))
@@ -282,21 +299,16 @@ static enum err describe_broker(struct describe *d)
 /* The default of all brokers: only what was set. */
 static enum err describe_cluster(struct describe *d)
 {
-	struct image_config entry = {.key = STR_NULL};
-	size_t count = 0;
-
-	while (d->image != NULL && count < UNKNOWNS_MAX &&
-	       image_config_next(d->image, IMAGE_CONFIG_BROKER, STR(""), entry.key, &entry))
-		count++;
-	if (!values_alloc(d, count))
-		return count == 0 ? ERR_OK : ERR_NOMEM;
-	entry.key = STR_NULL;
-	while (d->len < count &&
-	       image_config_next(d->image, IMAGE_CONFIG_BROKER, STR(""), entry.key, &entry)) {
-		enum config_id id = config_find(CONFIG_RESOURCE_BROKER, entry.key);
-		struct config_value *value = value_begin(d, id, entry.key);
+	if (d->cluster.len == 0)
+		return ERR_OK;
+	if (!values_alloc(d, d->cluster.len))
+		return ERR_NOMEM;
+	for (size_t i = 0; i < d->cluster.len; i++) {
+		const struct image_config *entry = &d->cluster.entries[i];
+		enum config_id id = config_find(CONFIG_RESOURCE_BROKER, entry->key);
+		struct config_value *value = value_begin(d, id, entry->key);
 		value->read_only = id == CONFIG_NONE || config_rows[id].update == CONFIG_READ_ONLY;
-		synonym_add(value, entry.key, entry.value, CONFIG_SOURCE_BROKER_DEFAULT);
+		synonym_add(value, entry->key, entry->value, CONFIG_SOURCE_BROKER_DEFAULT);
 		value_from_synonyms(d, value, id);
 		if (!value_end(d, value))
 			return ERR_NOMEM;
@@ -344,16 +356,13 @@ static void inherit(struct describe *d, struct config_value *value,
 		value->value = str_of(row->value_default);
 }
 
-static bool describe_inheriting(struct describe *d, enum config_id id, struct str resource_name,
+static bool describe_inheriting(struct describe *d, enum config_id id,
 				enum config_source own_source, const struct topic_config *topic)
 {
 	const struct config_row *row = &config_rows[id];
-	struct str name = str_of(row->name), own = STR_NULL;
+	struct str name = str_of(row->name), own = record_value(&d->own, name);
 	struct config_value *value;
 
-	if (d->image != NULL)
-		own = image_config_get(d->image, (enum image_config_type)row->resource,
-				       resource_name, name);
 	if (row->hidden && own.ptr == NULL)
 		return true;
 	value = value_begin(d, id, name);
@@ -386,10 +395,35 @@ static enum err describe_all(struct describe *d, enum config_resource resource,
 	if (!values_alloc(d, (size_t)(end - first)))
 		return ERR_NOMEM;
 	for (enum config_id id = first; id < end; id++)
-		if (!describe_inheriting(d, id, resource_name, own_source,
+		if (!describe_inheriting(d, id, own_source,
 					 resource == CONFIG_RESOURCE_TOPIC ? &topic : NULL))
 			return ERR_NOMEM;
 	return ERR_OK;
+}
+
+static bool records_gather(const struct describe *d, enum config_resource resource,
+			   struct str resource_name, struct records *out)
+{
+	enum image_config_type type = (enum image_config_type)resource;
+	struct image_config entry = {.key = STR_NULL};
+	size_t count = 0;
+
+	*out = (struct records){0};
+	if (d->image == NULL)
+		return true;
+	while (count < UNKNOWNS_MAX &&
+	       image_config_next(d->image, type, resource_name, entry.key, &entry))
+		count++;
+	if (count == 0)
+		return true;
+	out->entries = arena_array(d->arena, count, sizeof(*out->entries));
+	if (out->entries == NULL)
+		return false;
+	entry.key = STR_NULL;
+	while (out->len < count &&
+	       image_config_next(d->image, type, resource_name, entry.key, &entry))
+		out->entries[out->len++] = entry;
+	return true;
 }
 
 enum err config_describe(const struct config *cfg, const struct image *image,
@@ -399,8 +433,15 @@ enum err config_describe(const struct config *cfg, const struct image *image,
 	struct describe d = {.cfg = cfg, .image = image, .arena = arena};
 	enum err err = ERR_OK;
 
+	*values = NULL;
+	*values_len = 0;
 	must_be(cfg, CONFIG_MAGIC);
 	must(cfg->finished);
+	if (!records_gather(&d, CONFIG_RESOURCE_BROKER, cfg->node_id_text, &d.broker) ||
+	    !records_gather(&d, CONFIG_RESOURCE_BROKER, STR(""), &d.cluster) ||
+	    (resource != CONFIG_RESOURCE_BROKER &&
+	     !records_gather(&d, resource, resource_name, &d.own)))
+		return ERR_NOMEM;
 	switch (resource) {
 	case CONFIG_RESOURCE_BROKER:
 		err = resource_name.len == 0 ? describe_cluster(&d) : describe_broker(&d);
@@ -419,7 +460,9 @@ enum err config_describe(const struct config *cfg, const struct image *image,
 	}
 	if (err == ERR_OK && arena->failed)
 		err = ERR_NOMEM;
-	*values = err == ERR_OK ? d.values : NULL;
-	*values_len = err == ERR_OK ? d.len : 0;
+	if (err == ERR_OK) {
+		*values = d.values;
+		*values_len = d.len;
+	}
 	return err;
 }

@@ -1,0 +1,103 @@
+/*
+ * IncrementalAlterConfigs (44), versions 0-1: single settings set, deleted, appended to, subtracted
+ * from (KIP-339).
+ *
+ * v0  first
+ * v1  flexible
+ *
+ * Left out on purpose: nothing.
+ */
+#include "api/alter_configs.h"
+#include "api/handlers.h"
+#include "proto/incremental_alter_configs.h"
+
+#define VERSION_MAX 1
+
+static void incremental_alter_configs_answer(struct alter_configs *alter)
+{
+	struct incremental_alter_configs_res_alter_configs_resource_response *out;
+	struct req *req = alter->req;
+	struct incremental_alter_configs_res res;
+
+	incremental_alter_configs_res_init(&res);
+	res.responses = incremental_alter_configs_res_alter_configs_resource_response_array(
+	    &req->arena, alter->resources_len);
+	if (res.responses == NULL) {
+		api_overload(req);
+		return;
+	}
+	for (; res.responses_len < alter->resources_len; res.responses_len++) {
+		const struct controller_config_resource *resource =
+		    &alter->resources[res.responses_len];
+		out = &res.responses[res.responses_len];
+		out->error_code = errcode_of(resource->err);
+		out->error_message = resource->err == ERR_OK ? STR_NULL : resource->message;
+		out->resource_type = resource->type;
+		out->resource_name = resource->name;
+	}
+	incremental_alter_configs_res_encode(&res, api_begin(req), req->header.api_version);
+	api_end(req);
+}
+
+static bool incremental_alter_configs_take(
+    struct controller_config_resource *out,
+    const struct incremental_alter_configs_req_alter_configs_resource *in, struct arena *arena)
+{
+	struct controller_config_change *changes =
+	    arena_array(arena, in->configs_len, sizeof(*changes));
+
+	if (changes == NULL && in->configs_len > 0)
+		return false;
+	for (size_t i = 0; i < in->configs_len; i++)
+		changes[i] =
+		    (struct controller_config_change){.name = in->configs[i].name,
+						      .value = in->configs[i].value,
+						      .op = in->configs[i].config_operation};
+	*out = (struct controller_config_resource){.type = in->resource_type,
+						   .name = in->resource_name,
+						   .changes = changes,
+						   .changes_len = in->configs_len,
+						   .replace = false,
+						   .message = STR_NULL};
+	return true;
+}
+
+static void incremental_alter_configs_handle(struct api_loop *al, struct req *req)
+{
+	struct alter_configs *alter = arena_alloc(&req->arena, sizeof(*alter));
+	struct incremental_alter_configs_req in;
+	enum err err = incremental_alter_configs_req_decode(&in, &req->body,
+							    req->header.api_version, &req->arena);
+
+	if (err != ERR_OK) {
+		api_malformed(req, err);
+		return;
+	}
+	if (alter == NULL) {
+		api_overload(req);
+		return;
+	}
+	alter->al = al;
+	alter->req = req;
+	alter->validate_only = in.validate_only;
+	alter->answer = incremental_alter_configs_answer;
+	alter->resources = arena_array(&req->arena, in.resources_len, sizeof(*alter->resources));
+	for (; alter->resources != NULL && alter->resources_len < in.resources_len;
+	     alter->resources_len++)
+		if (!incremental_alter_configs_take(&alter->resources[alter->resources_len],
+						    &in.resources[alter->resources_len],
+						    &req->arena))
+			break;
+	if (alter->resources_len < in.resources_len)
+		api_overload(req);
+	else
+		alter_configs_run(alter);
+}
+
+const struct api_handler api_incremental_alter_configs = {
+    .key = INCREMENTAL_ALTER_CONFIGS_API_KEY,
+    .version_min = 0,
+    .version_max = VERSION_MAX,
+    .on_control = true,
+    .handle = incremental_alter_configs_handle,
+};

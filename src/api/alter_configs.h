@@ -1,0 +1,31 @@
+/*
+ * What AlterConfigs and IncrementalAlterConfigs share: the checks that Kafka makes before its
+ * controller sees a change, and the way through the controller. Control loop only.
+ */
+#ifndef API_ALTER_CONFIGS_H
+#define API_ALTER_CONFIGS_H
+
+#include "api/api.h"
+#include "meta/controller.h"
+
+/* One request under way, in its request's arena. */
+struct alter_configs {
+	struct api_loop *al;
+	struct req *req;
+	struct controller_config_resource *resources; /* as in the request, with the results */
+	size_t resources_len;
+	bool validate_only;
+	/* Encodes the results and ends the request. */
+	void (*answer)(struct alter_configs *alter);
+
+	/* private */
+	struct controller_config_resource *submitted; /* those that passed the checks here */
+	size_t *submitted_idx;			      /* where each came from */
+	size_t submitted_len;
+	struct controller_wait wait;
+};
+
+/* Checks, changes, waits until every loop has seen it, and calls answer. */
+void alter_configs_run(struct alter_configs *alter);
+
+#endif
