@@ -1,0 +1,208 @@
+/* Disks that fail: what was not written is cut back, what is final stays final. */
+#include <errno.h>
+
+#include "store/plog_impl.h"
+#include "support.h"
+
+/* The n-th of these calls fails, and with `all` those after it. */
+static const char *fault_call;
+static int fault_errno, fault_skip;
+static bool fault_all;
+
+static int fault(const char *call, const char *path)
+{
+	(void)path;
+	if (fault_call == NULL || strcmp(call, fault_call) != 0 || fault_skip-- > 0)
+		return 0;
+	if (!fault_all)
+		fault_call = NULL;
+	return fault_errno;
+}
+
+static void arm(const char *call, int errnum, int skip, bool all)
+{
+	fault_call = call;
+	fault_errno = errnum;
+	fault_skip = skip;
+	fault_all = all;
+	file_set_fault(fault);
+}
+
+static void heal(void)
+{
+	fault_call = NULL;
+}
+
+static struct plog_append add(struct world *w, int32_t sequence)
+{
+	return support_append(w, (struct batch_of){.records = 2,
+						   .value_bytes = 100,
+						   .has_producer = true,
+						   .producer_id = 1,
+						   .sequence = sequence});
+}
+
+static void a_full_disk_is_not_final(void **state)
+{
+	struct world *w = *state;
+	char *path = support_path(w, 0, ".log");
+	off_t size;
+
+	assert_int_equal(add(w, 0).err, ERR_OK);
+	size = support_size(path);
+	arm("pwrite", ENOSPC, 0, true);
+	assert_int_equal(add(w, 2).err, ERR_NOSPACE);
+	assert_int_equal(add(w, 2).err, ERR_NOSPACE);
+	heal();
+	assert_int_equal(support_size(path), size);
+	assert_int_equal(plog_end(w->log), 2);
+	assert_false(plog_failed(w->log));
+	assert_int_equal(add(w, 2).err, ERR_OK); /* the producer's sequence was taken back */
+	assert_int_equal(support_read_all(w, 0, 4096), 2);
+	free(path);
+}
+
+static void an_io_error_is_final(void **state)
+{
+	struct world *w = *state;
+	struct plog_read_info info;
+	struct slice slice;
+
+	assert_int_equal(add(w, 0).err, ERR_OK);
+	arm("pwrite", EIO, 0, false);
+	assert_int_equal(add(w, 2).err, ERR_KAFKA_STORAGE_ERROR);
+	assert_true(plog_failed(w->log));
+	assert_int_equal(add(w, 2).err, ERR_KAFKA_STORAGE_ERROR);
+	assert_int_equal(plog_flush(w->log), ERR_KAFKA_STORAGE_ERROR);
+	assert_int_equal(plog_end(w->log), 2);
+	assert_int_equal(plog_read(w->log, 0, 2, 4096, true, &slice, &info), ERR_OK);
+	slice_release(&slice);
+}
+
+static int fault_both(const char *call, const char *path)
+{
+	(void)path;
+	return strcmp(call, "pwrite") == 0 ? ENOSPC : strcmp(call, "ftruncate") == 0 ? EIO : 0;
+}
+
+static void a_write_that_cannot_be_cut_back_is_final(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(add(w, 0).err, ERR_OK);
+	file_set_fault(fault_both);
+	assert_int_equal(add(w, 2).err, ERR_KAFKA_STORAGE_ERROR);
+	file_set_fault(NULL);
+	assert_true(plog_failed(w->log));
+}
+
+static void a_failed_sync_is_final(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(add(w, 0).err, ERR_OK);
+	arm("fdatasync", ENOSPC, 0, false);
+	assert_int_equal(plog_flush(w->log), ERR_KAFKA_STORAGE_ERROR);
+	assert_int_equal(plog_flush(w->log), ERR_KAFKA_STORAGE_ERROR);
+	assert_int_equal(plog_flushed(w->log), 0);
+	assert_int_equal(add(w, 2).err, ERR_KAFKA_STORAGE_ERROR);
+}
+
+static void a_flush_without_descriptors_is_tried_again(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(add(w, 0).err, ERR_OK);
+	arm("open", EMFILE, 0, true);
+	assert_int_equal(plog_flush(w->log), ERR_MANYFILES);
+	assert_int_equal(plog_flushed(w->log), 0);
+	heal();
+	assert_int_equal(plog_flush(w->log), ERR_OK);
+	assert_int_equal(plog_flushed(w->log), 2);
+}
+
+/* A duplicate of a batch that could not be written is not told that it was. */
+static void duplicates_share_the_fate_of_their_original(void **state)
+{
+	struct world *w = *state;
+	struct plog_append items[3];
+	struct wr wrs[3];
+
+	for (int i = 0; i < 3; i++) {
+		wrs[i] = support_batch((struct batch_of){.records = 1, .has_producer = true});
+		items[i] = (struct plog_append){.data = wrs[i].buf, .len_bytes = wrs[i].len_bytes};
+	}
+	arm("pwrite", ENOSPC, 0, true);
+	plog_lock(w->log);
+	assert_int_equal(plog_append_as_leader(w->log, items, 3, 0), 0);
+	plog_unlock(w->log);
+	heal();
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(items[i].err, ERR_NOSPACE);
+		wr_fini(&wrs[i]);
+	}
+}
+
+/* Every call of a life with rolls, transactions and checkpoints fails once: no acknowledged batch
+ * is lost. */
+static void live_with_one_fault(struct world *w, const char *call, int errnum, int skip)
+{
+	int64_t acknowledged = 0, point;
+	int32_t sequence = 0;
+
+	arm(call, errnum, skip, false);
+	for (int i = 0; i < 60; i++) {
+		struct plog_append item = add(w, sequence);
+
+		if (item.err == ERR_OK) {
+			acknowledged = item.last_offset + 1;
+			sequence += 2;
+		}
+		if (i % 20 == 10 && plog_checkpoint(w->log, &point) == ERR_OK)
+			w->args.recovery_point = point;
+		if (plog_has_work(w->log) && plog_do_work(w->log) != ERR_OK)
+			break;
+	}
+	heal();
+	world_kill(w);
+	world_open(w);
+	assert_true(plog_end(w->log) >= acknowledged);
+	support_read_all(w, 0, 1000);
+	assert_int_equal(add(w, sequence).err, ERR_OK);
+}
+
+static void no_single_fault_loses_what_was_acknowledged(void **state)
+{
+	static const char *const calls[] = {"open",   "pwrite", "fdatasync", "fsync",
+					    "rename", "pread",	"unlink"};
+	static const int errors[] = {ENOSPC, EIO, EMFILE};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(calls) * ARRAY_LEN(errors); i++)
+		for (int skip = 0; skip < 60; skip += 3) {
+			struct world *w = world_new();
+
+			log_set_level(-1);
+			w->cfg.segment_bytes = 2000;
+			w->cfg.index_interval_bytes = 200;
+			world_create(w);
+			live_with_one_fault(w, calls[i / 3], errors[i % 3], skip);
+			world_free(w);
+		}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+	    TEST(a_full_disk_is_not_final),
+	    TEST(an_io_error_is_final),
+	    TEST(a_write_that_cannot_be_cut_back_is_final),
+	    TEST(a_failed_sync_is_final),
+	    TEST(a_flush_without_descriptors_is_tried_again),
+	    TEST(duplicates_share_the_fate_of_their_original),
+	    cmocka_unit_test(no_single_fault_loses_what_was_acknowledged),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
