@@ -78,7 +78,7 @@ RECORDS = [
 ]
 OFFSETS = [
     *(
-        step(f"get-offsets-{when}", "get-offsets", BOOT + f"--topic t1 --time {when}")
+        step(f"get-offsets-{when}", "get-offsets", BOOT + f"--topic one --time {when}")
         for when in ("-1", "-2", "-3", "-4", "-5", "earliest", "latest", "max-timestamp", "1500000000000", "32500000000000")
     ),
     step("get-offsets-pattern", "get-offsets", BOOT + "--topic-partitions t.*:0-1"),

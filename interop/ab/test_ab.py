@@ -86,7 +86,7 @@ class Run:
             return str(slow)
         shown = [f"exit {result.code}"]
         for text in (result.out, result.err):
-            shown += ["---", *lines(normal(text, self.broker.bootstrap, self.broker.home), each.unordered)]
+            shown += ["---", *lines(normal(text, self.broker), each.unordered)]
         return "\n".join(shown)
 
     @staticmethod

@@ -18,9 +18,10 @@ RULES = (
 )
 
 
-def normal(text, bootstrap, folder):
-    text = text.replace(bootstrap, "HOST:PORT").replace(str(folder), "FOLDER")
-    text = text.replace(bootstrap.rsplit(":", 1)[1], "PORT")
+def normal(text, broker):
+    """`broker` is the one that was asked."""
+    text = text.replace(str(broker.home), "FOLDER")
+    text = text.replace(str(broker.port), "PORT").replace(str(broker.controller_port), "CONTROLLER_PORT")
     for pattern, instead in RULES:
         text = re.sub(pattern, instead, text)
     return text
