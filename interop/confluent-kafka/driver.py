@@ -1,5 +1,7 @@
 """confluent-kafka, as interop/lib/clients.py describes a driver."""
 
+import functools
+import os
 import pathlib
 import sys
 
@@ -32,9 +34,15 @@ def partitions(topic):
     return {"count": len(AdminClient(BASE).list_topics(topic, timeout=20).topics[topic].partitions)}
 
 
+@functools.cache
+def producer_of(codec):
+    """One for each codec; an idempotent librdkafka takes half a second to begin."""
+    return Producer({**BASE, "compression.type": codec, "linger.ms": 20, "enable.idempotence": True})
+
+
 def produce(topic, codec, records):
     failed = []
-    producer = Producer({**BASE, "compression.type": codec, "linger.ms": 20, "enable.idempotence": True})
+    producer = producer_of(codec)
     for each in records:
         producer.produce(
             topic,
@@ -82,7 +90,7 @@ class Member(PollingMember):
                 "auto.offset.reset": "earliest",
                 "enable.auto.commit": False,
                 "heartbeat.interval.ms": 500,
-                "session.timeout.ms": 10000,
+                "session.timeout.ms": int(os.environ.get("SESSION_TIMEOUT_MS", "10000")),
             }
         )
         self.consumer.subscribe([topic], on_assign=self._assign, on_revoke=self._revoke, on_lost=self._revoke)

@@ -84,6 +84,8 @@ public final class ToolServer {
     /** The status of the first Exit.exit of this run: some tools catch the Error and exit again. */
     private static volatile int firstStatus;
 
+    private static Thread mainThread;
+
     private ToolServer() {
     }
 
@@ -91,6 +93,7 @@ public final class ToolServer {
         PrintStream answers = System.out;
         BufferedReader commands =
             new BufferedReader(new InputStreamReader(System.in, StandardCharsets.US_ASCII));
+        mainThread = Thread.currentThread();
         System.setIn(IN);
         System.setOut(new PrintStream(OUT, true, StandardCharsets.UTF_8));
         System.setErr(new PrintStream(ERR, true, StandardCharsets.UTF_8));
@@ -115,11 +118,9 @@ public final class ToolServer {
     private static Object proxy(Class<?> type, boolean ends) {
         return Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, (self, method, arguments) -> {
             if (ends && method.getName().equals("execute")) {
-                if (firstStatus < 0) {
-                    firstStatus = (Integer) arguments[0];
+                if (Thread.currentThread() == mainThread) {
+                    noteExit((Integer) arguments[0]);
                 }
-                OUT.target = null;
-                ERR.target = null;
                 throw new Ended((Integer) arguments[0]);
             }
             if (!ends && method.getName().equals("addShutdownHook")) {
@@ -127,6 +128,14 @@ public final class ToolServer {
             }
             return null;
         });
+    }
+
+    private static void noteExit(int status) {
+        if (firstStatus < 0) {
+            firstStatus = status;
+        }
+        OUT.target = null;
+        ERR.target = null;
     }
 
     private static String run(String[] fields) throws Exception {

@@ -94,7 +94,7 @@ class Broker:
             "share.coordinator.state.topic.replication.factor": "1",
             "share.coordinator.state.topic.min.isr": "1",
             "group.initial.rebalance.delay.ms": "0",
-            **{key: value.format(port=self.port) for key, value in self.changes.items()},
+            **{key: value.format(**vars(self)) for key, value in self.changes.items()},
         }
 
     def write_properties(self):

@@ -267,16 +267,14 @@ class ProcessMember:
         want = {}
         for each in self.records:
             want[each.partition] = max(want.get(each.partition, 0), each.offset + 1)
-        host, port = self.bootstrap.rsplit(":", 1)
         deadline = time.monotonic() + ANSWER_SECONDS
-        with wire.Connection(host, int(port)) as connection:
-            while True:
-                found = connection.committed(self.group, self.topic, sorted(want))
-                if all(found.get(partition, -1) >= offset for partition, offset in want.items()):
-                    return
-                self.check()
-                assert time.monotonic() < deadline, f"{want} was not committed, only {found}"
-                time.sleep(0.05)
+        while True:
+            found = wire.committed(self.bootstrap, self.group, self.topic, sorted(want))
+            if all(found.get(partition, -1) >= offset for partition, offset in want.items()):
+                return
+            self.check()
+            assert time.monotonic() < deadline, f"{want} was not committed, only {found}"
+            time.sleep(0.05)
 
     def leave(self):
         self.process.terminate()

@@ -5,6 +5,7 @@ Only what the tests need, at one old version each: ApiVersions v0, Metadata v1, 
 
 import socket
 import struct
+import time
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 
@@ -118,7 +119,9 @@ class Connection:
             index, offset = answer.take("i"), answer.take("q")
             answer.string()
             error = answer.take("h")
-            if error == 0 and offset >= 0:
+            if error:
+                raise WireError(f"OffsetFetch {group}: error {error}")
+            if offset >= 0:
                 found[index] = offset
 
         def one():
@@ -154,6 +157,20 @@ class Connection:
             answer.take("q")
             answer.take("q")
         return answer.raw(max(0, answer.take("i")))
+
+
+def committed(bootstrap, group, topic, partitions, seconds=20):
+    """As Connection.committed; asks again while a coordinator that has just started still reads its offsets."""
+    host, port = bootstrap.rsplit(":", 1)
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with Connection(host, int(port)) as connection:
+                return connection.committed(group, topic, partitions)
+        except WireError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def create_topic(bootstrap, topic, partitions):
