@@ -94,7 +94,7 @@ struct controller_options {
  * Blocking; before the loops run.
  */
 enum err controller_open(const struct controller_options *options, const char *dir,
-			 struct controller **out) must_check;
+			 struct str cluster_id, struct controller **out) must_check;
 /* Before controller_start. */
 void controller_subscribe(struct controller *ctl, struct image_subscriber *sub);
 /*
@@ -109,8 +109,11 @@ enum err controller_start(struct controller *ctl) must_check;
  */
 struct controller_wait;
 void controller_stop(struct controller *ctl, struct controller_wait *wait);
-/* After the loops have ended. Calls on_partition_release for every local partition. */
-void controller_free(struct controller *ctl);
+/*
+ * After the loops have ended. Calls on_partition_release for every local partition. An error: the
+ * metadata log could not be closed well, so the directory must not be marked as cleanly stopped.
+ */
+enum err controller_free(struct controller *ctl) must_check;
 
 /* The pending image, with every change submitted so far; valid until the next change or turn. */
 const struct image *controller_image(struct controller *ctl);
@@ -119,7 +122,10 @@ int32_t controller_node_id(const struct controller *ctl);
 
 /* -- waiting -------------------------------------------------------------------------------- */
 
-/* Embedded in what waits. done() on the control loop, never from within controller_commit. */
+/*
+ * Embedded in what waits. done() on the control loop, never from within controller_commit. An
+ * error: nothing is known to have changed; answer KAFKA_STORAGE_ERROR.
+ */
 struct controller_wait {
 	struct controller_wait *next; /* private */
 	void (*done)(struct controller_wait *wait, enum err err);
@@ -157,6 +163,10 @@ struct controller_new_topic {
 	int32_t partitions_made;
 	int16_t replicas_made;
 };
+
+/* Kafka's rules for a topic's name: ERR_INVALID_TOPIC_EXCEPTION with a message. From any thread. */
+enum err controller_check_name(struct arena *arena, struct str name,
+			       struct str *message) must_check;
 
 /* Duplicated names must be taken out before (the handler answers them). */
 void controller_create_topics(struct controller *ctl, struct arena *arena,

@@ -111,6 +111,7 @@ static void broker_unref_value(void *value)
 	free(broker);
 }
 
+const struct pmap_ops image_collision_ops = {NULL, NULL};
 const struct pmap_ops image_topic_ops = {topic_ref_value, topic_unref_value};
 const struct pmap_ops image_text_ops = {text_ref_value, text_unref_value};
 const struct pmap_ops image_resource_ops = {resource_ref_value, resource_unref_value};
@@ -156,6 +157,7 @@ struct image *image_fork(struct image *img)
 	fork->cluster_id.ptr = copy;
 	pmap_ref(fork->topics_by_name);
 	pmap_ref(fork->topics_by_id);
+	pmap_ref(fork->collisions);
 	pmap_ref(fork->brokers);
 	pmap_ref(fork->features);
 	pmap_ref(fork->configs);
@@ -179,6 +181,7 @@ void image_unref(struct image *img)
 		return;
 	pmap_unref(img->topics_by_name, &image_topic_ops);
 	pmap_unref(img->topics_by_id, &image_topic_ops);
+	pmap_unref(img->collisions, &image_collision_ops);
 	pmap_unref(img->brokers, &image_broker_ops);
 	pmap_unref(img->features, &image_feature_ops);
 	pmap_unref(img->configs, &image_resource_ops);
@@ -217,6 +220,39 @@ const struct image_topic *image_topic_seek(const struct image *img, struct str f
 	struct pmap_entry entry;
 
 	return pmap_seek(img->topics_by_name, key, after, &entry) ? entry.value : NULL;
+}
+
+bool image_collision_key(struct image_collision_key *key, struct str name)
+{
+	bool collides = false;
+
+	key->folded_len = 0;
+	if (name.len > IMAGE_TOPIC_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < name.len; i++) {
+		collides |= name.ptr[i] == '.' || name.ptr[i] == '_';
+		key->b[i] = name.ptr[i] == '.' ? '_' : (uint8_t)name.ptr[i];
+	}
+	if (!collides)
+		return false;
+	key->b[name.len] = 0;
+	memcpy(key->b + name.len + 1, name.ptr, name.len);
+	key->folded_len = name.len + 1;
+	key->len = 2 * name.len + 1;
+	return true;
+}
+
+struct str image_topic_collision(const struct image *img, struct str name)
+{
+	struct image_collision_key key;
+	struct pmap_entry entry;
+
+	if (!image_collision_key(&key, name) ||
+	    !pmap_seek(img->collisions, (struct bytes){key.b, key.folded_len}, false, &entry) ||
+	    entry.key.len < key.folded_len || memcmp(entry.key.ptr, key.b, key.folded_len) != 0)
+		return STR_NULL;
+	return (struct str){(const char *)entry.key.ptr + key.folded_len,
+			    entry.key.len - key.folded_len};
 }
 
 const struct image_partition *image_partition_find(const struct image *img, struct uuid topic_id,

@@ -147,17 +147,18 @@ struct image {
 	struct str cluster_id;
 	int64_t
 	    offset; /* of the last record applied; -1: none. Also the finalized features' epoch */
-	int32_t epoch;	      /* the raft epoch of that record */
-	int64_t timestamp_ms; /* its batch's append time */
+	int32_t epoch;	       /* the raft epoch of that record */
+	int64_t timestamp_ms;  /* its batch's append time */
 	int16_t kraft_version; /* a finalized feature too, though no FeatureLevelRecord says so */
 	int64_t next_producer_id;
 	int64_t partitions_len; /* of all topics */
 	int64_t offline_len;	/* partitions without a leader */
 	struct pmap *topics_by_name;
 	struct pmap *topics_by_id;
-	struct pmap *brokers;  /* by id, big-endian */
-	struct pmap *features; /* by name: finalized levels above 0 */
-	struct pmap *configs;  /* see image_config_get */
+	struct pmap *collisions; /* see image_topic_collision */
+	struct pmap *brokers;	 /* by id, big-endian */
+	struct pmap *features;	 /* by name: finalized levels above 0 */
+	struct pmap *configs;	 /* see image_config_get */
 	/*
 	 * Records of tables that no room uses yet (access control, SCRAM, quotas, tokens,
 	 * controllers' registrations), as they stand in the log, by what identifies them: a
@@ -173,6 +174,12 @@ const struct image_topic *image_topic_by_id(const struct image *img, struct uuid
 size_t image_topics_len(const struct image *img);
 /* The first topic in the order of names with a name >= from, or > from; NULL at the end. */
 const struct image_topic *image_topic_seek(const struct image *img, struct str from, bool after);
+
+/*
+ * A topic whose name is the same but for '.' and '_', which metric names cannot tell apart; null:
+ * none. Looks only at names with one of the two.
+ */
+struct str image_topic_collision(const struct image *img, struct str name);
 
 #define IMAGE_TOPICS_FOREACH(img, topic)                                                \
 	for (const struct image_topic *topic = image_topic_seek((img), STR(""), false); \

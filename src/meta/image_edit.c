@@ -27,6 +27,27 @@ static enum err topic_put(struct image *img, struct image_topic *topic)
 	return pmap_put(&img->topics_by_name, &image_topic_ops, name_bytes(topic->name), topic);
 }
 
+/* The map's values mean nothing, but NULL would read as "none". */
+static enum err collision_put(struct image *img, struct str name)
+{
+	static char there; /* never written to */
+	struct image_collision_key key;
+
+	if (!image_collision_key(&key, name))
+		return ERR_OK;
+	return pmap_put(&img->collisions, &image_collision_ops, (struct bytes){key.b, key.len},
+			&there);
+}
+
+static enum err collision_del(struct image *img, struct str name)
+{
+	struct image_collision_key key;
+
+	if (!image_collision_key(&key, name))
+		return ERR_OK;
+	return pmap_del(&img->collisions, &image_collision_ops, (struct bytes){key.b, key.len});
+}
+
 enum err image_topic_add(struct image *img, struct uuid id, struct str name)
 {
 	struct image_topic *topic;
@@ -43,6 +64,8 @@ enum err image_topic_add(struct image *img, struct uuid id, struct str name)
 	topic->name = (struct str){str_dup(name), name.len};
 	topic->internal = image_name_is_internal(name);
 	err = topic->name.ptr == NULL ? ERR_NOMEM : topic_put(img, topic);
+	if (err == ERR_OK)
+		err = collision_put(img, name);
 	image_topic_unref(topic); /* the maps hold it now */
 	return err;
 }
@@ -77,6 +100,8 @@ enum err image_topic_remove(struct image *img, struct uuid id)
 		return ERR_UNKNOWN_TOPIC_ID;
 	image_topic_ref(topic);
 	err = resource_drop(img, IMAGE_CONFIG_TOPIC, topic->name);
+	if (err == ERR_OK)
+		err = collision_del(img, topic->name);
 	if (err == ERR_OK)
 		err = pmap_del(&img->topics_by_name, &image_topic_ops, name_bytes(topic->name));
 	if (err == ERR_OK)

@@ -31,6 +31,15 @@ struct image_id_key {
 };
 struct image_id_key image_id_key(int32_t id);
 
+/* Key of `collisions`: the name with '_' for '.', a NUL, the name. False: it has neither, or is too
+ * long. */
+#define IMAGE_TOPIC_NAME_MAX 249
+struct image_collision_key {
+	size_t len, folded_len; /* folded_len: with the NUL */
+	uint8_t b[2 * IMAGE_TOPIC_NAME_MAX + 1];
+};
+bool image_collision_key(struct image_collision_key *key, struct str name);
+
 /* Key of `configs`: the type's byte and the name. False: the name is too long to be stored. */
 struct image_resource_key {
 	size_t len;
@@ -45,7 +54,7 @@ size_t image_resource_at(const struct image_resource *resource, struct str key);
 void image_part_unref(struct image_partition *part);
 void image_chunk_unref(struct image_chunk *chunk);
 
-extern const struct pmap_ops image_topic_ops, image_text_ops, image_resource_ops, image_feature_ops,
-    image_broker_ops;
+extern const struct pmap_ops image_collision_ops, image_topic_ops, image_text_ops,
+    image_resource_ops, image_feature_ops, image_broker_ops;
 
 #endif

@@ -159,10 +159,13 @@ enum err mlog_write(struct mlog *log)
 
 enum err mlog_sync(struct mlog *log)
 {
-	enum err err = plog_flush(log->plog);
+	enum err err;
 
+	pthread_mutex_lock(&log->worker_lock);
+	err = plog_flush(log->plog);
 	if (err == ERR_OK && plog_has_work(log->plog))
 		err = plog_do_work(log->plog);
+	pthread_mutex_unlock(&log->worker_lock);
 	return err;
 }
 

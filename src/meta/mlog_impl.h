@@ -2,6 +2,8 @@
 #ifndef META_MLOG_IMPL_H
 #define META_MLOG_IMPL_H
 
+#include <pthread.h>
+
 #include "meta/mlog.h"
 #include "meta/mreplay.h"
 #include "meta/msnap.h"
@@ -17,6 +19,7 @@ struct mlog {
 	struct plog_env env;
 	struct plog_config plog_cfg;
 	struct plog *plog;
+	pthread_mutex_t worker_lock; /* syncs and the cleaning after a snapshot: one at a time */
 	int32_t epoch;
 	int16_t kraft_version;
 	struct bytes voters; /* malloc'd */

@@ -89,9 +89,12 @@ static enum err reach_snapshot(struct mlog *log, struct msnap_id id, char *messa
 
 static enum err replay_snapshot(struct mlog *log, struct mreplay *replay, char *message)
 {
-	struct msnap_id *ids, newest;
-	size_t ids_len;
-	enum err err = msnap_list(log->dir, &ids, &ids_len);
+	struct msnap_id *ids = NULL, newest;
+	size_t ids_len = 0;
+	enum err err = msnap_tidy(log->dir);
+
+	if (err == ERR_OK)
+		err = msnap_list(log->dir, &ids, &ids_len);
 
 	if (err != ERR_OK) {
 		snprintf(message, MLOG_MESSAGE_SIZE, "cannot list %s: %s", log->dir, err_text(err));
@@ -232,6 +235,7 @@ static enum err replay_all(struct mlog *log, struct image **img, char *message)
 
 static void mlog_free(struct mlog *log)
 {
+	pthread_mutex_destroy(&log->worker_lock);
 	if (log->env.cache != NULL)
 		seg_cache_free(log->env.cache);
 	wr_fini(&log->out);
@@ -249,6 +253,7 @@ static struct mlog *mlog_new(const struct mlog_options *options, const char *dir
 	if (log == NULL)
 		return NULL;
 	log->magic = MLOG_MAGIC;
+	pthread_mutex_init(&log->worker_lock, NULL);
 	log->options = *options;
 	log->options.cluster_id.ptr = str_dup(options->cluster_id);
 	log->dir = file_path(dir, MLOG_DIR_NAME);

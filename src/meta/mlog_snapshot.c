@@ -107,14 +107,22 @@ static enum err remove_snapshot(struct mlog *log, struct msnap_id id)
 	return err == ERR_NOFILE ? ERR_OK : err;
 }
 
-/* The log first: a log that begins below its oldest snapshot is whole, the other way round it is
- * not. */
+/*
+ * Begins a new segment, so that what is below this snapshot can go when it is the oldest. Of log
+ * and snapshot the log goes first: a log that begins below its oldest snapshot is whole, the other
+ * way round it is not.
+ */
 static enum err clean(struct mlog *log)
 {
-	struct msnap_id *ids;
-	size_t ids_len, gone = 0;
-	enum err err = msnap_list(log->dir, &ids, &ids_len);
+	struct msnap_id *ids = NULL;
+	size_t ids_len = 0, gone = 0;
+	enum err err;
 
+	plog_lock(log->plog);
+	err = plog_roll(log->plog);
+	plog_unlock(log->plog);
+	if (err == ERR_OK)
+		err = msnap_list(log->dir, &ids, &ids_len);
 	while (err == ERR_OK && gone + 1 < ids_len) {
 		int64_t sum =
 		    snapshots_bytes(log, ids + gone, ids_len - gone) + plog_size_bytes(log->plog);
@@ -155,11 +163,9 @@ enum err mlog_snapshot_write(struct mlog *log, const struct image *img)
 		return err;
 	}
 	log_info("meta", "wrote the metadata snapshot %s/%s", log->dir, name);
-	plog_lock(log->plog);
-	err = plog_roll(log->plog); /* so that the prefix can go when this snapshot is the oldest */
-	plog_unlock(log->plog);
-	if (err == ERR_OK)
-		err = clean(log);
+	pthread_mutex_lock(&log->worker_lock);
+	err = clean(log);
+	pthread_mutex_unlock(&log->worker_lock);
 	if (err != ERR_OK)
 		log_warn("meta", "cannot clean up in %s: %s", log->dir, err_text(err));
 	return ERR_OK;

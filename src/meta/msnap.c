@@ -61,6 +61,21 @@ static void remove_leftover(const char *dir, const char *name)
 	free(path);
 }
 
+enum err msnap_tidy(const char *dir)
+{
+	char **names;
+	size_t names_len;
+	enum err err = file_list(dir, &names, &names_len);
+
+	if (err != ERR_OK)
+		return err;
+	for (size_t i = 0; i < names_len; i++)
+		if (is_leftover(names[i]))
+			remove_leftover(dir, names[i]);
+	file_list_free(names, names_len);
+	return ERR_OK;
+}
+
 enum err msnap_list(const char *dir, struct msnap_id **ids, size_t *ids_len)
 {
 	char **names;
@@ -72,12 +87,9 @@ enum err msnap_list(const char *dir, struct msnap_id **ids, size_t *ids_len)
 	if (err != ERR_OK)
 		return err;
 	*ids = calloc(names_len + 1, sizeof(**ids));
-	for (size_t i = 0; *ids != NULL && i < names_len; i++) {
+	for (size_t i = 0; *ids != NULL && i < names_len; i++)
 		if (msnap_parse_name(str_of(names[i]), &(*ids)[*ids_len]))
 			(*ids_len)++; /* names are sorted, and so are offsets */
-		else if (is_leftover(names[i]))
-			remove_leftover(dir, names[i]);
-	}
 	file_list_free(names, names_len);
 	return *ids == NULL ? ERR_NOMEM : ERR_OK;
 }

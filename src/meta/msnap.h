@@ -22,7 +22,9 @@ void msnap_name(struct msnap_id id, char name[MSNAP_NAME_SIZE]);
 /* False: not the name of a finished snapshot. */
 bool msnap_parse_name(struct str name, struct msnap_id *id) must_check;
 
-/* All finished ones in a directory, oldest first, malloc'd. Removes what a kill left unfinished. */
+/* Removes what a kill left unfinished: at start, before any is written. */
+enum err msnap_tidy(const char *dir) must_check;
+/* All finished ones in a directory, oldest first, malloc'd. */
 enum err msnap_list(const char *dir, struct msnap_id **ids, size_t *ids_len) must_check;
 
 /* Onto an empty replay. On an error replay->message says why. */

@@ -1,0 +1,668 @@
+/*
+ * Creating and deleting topics and adding partitions: Kafka's checks, in Kafka's order, in Kafka's
+ * words. A request is one change of the log: its records are atomic.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "meta/controller_impl.h"
+#include "meta/controller_records.h"
+#include "proto/partition_record.h"
+#include "proto/remove_topic_record.h"
+#include "proto/topic_record.h"
+
+#define TOPIC_NAME_MAX	       249
+#define PARTITIONS_REQUEST_MAX 10000
+
+static void refuse(enum err *err, struct str *message, enum err why, struct str text)
+{
+	*err = why;
+	*message = text;
+}
+
+/* -- names ---------------------------------------------------------------------------------- */
+
+static bool name_chars_are_legal(struct str name)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		char c = name.ptr[i];
+
+		if ((c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') &&
+		    c != '.' && c != '_' && c != '-')
+			return false;
+	}
+	return true;
+}
+
+/* What is wrong with the name; a null str: nothing. */
+static struct str name_fault(struct arena *arena, struct str name)
+{
+	const char *prefix = "Topic name is invalid: ";
+
+	if (name.len == 0)
+		return arena_printf(arena, "%sthe empty string is not allowed", prefix);
+	if (str_eq(name, STR(".")) || str_eq(name, STR("..")))
+		return arena_printf(arena, "%s'%.*s' is not allowed", prefix, STR_ARG(name));
+	if (name.len > TOPIC_NAME_MAX)
+		return arena_printf(
+		    arena, "%sthe length of '%.*s' is longer than the max allowed length %d",
+		    prefix, STR_ARG(name), TOPIC_NAME_MAX);
+	if (!name_chars_are_legal(name))
+		return arena_printf(arena,
+				    "%s'%.*s' contains one or more characters other than ASCII "
+				    "alphanumerics, '.', '_' and '-'",
+				    prefix, STR_ARG(name));
+	return STR_NULL;
+}
+
+enum err controller_check_name(struct arena *arena, struct str name, struct str *message)
+{
+	*message = name_fault(arena, name);
+	return message->ptr == NULL ? ERR_OK : ERR_INVALID_TOPIC_EXCEPTION;
+}
+
+static void check_name(struct controller *ctl, struct arena *arena,
+		       struct controller_new_topic *topic)
+{
+	struct str other;
+
+	topic->err = controller_check_name(arena, topic->name, &topic->message);
+	other = image_topic_collision(ctl->next, topic->name);
+	if (topic->err == ERR_OK && other.ptr != NULL)
+		refuse(&topic->err, &topic->message, ERR_INVALID_TOPIC_EXCEPTION,
+		       arena_printf(arena, "Topic '%.*s' collides with existing topic: %.*s",
+				    STR_ARG(topic->name), STR_ARG(other)));
+	if (image_topic_by_name(ctl->next, topic->name) != NULL)
+		refuse(&topic->err, &topic->message, ERR_TOPIC_ALREADY_EXISTS,
+		       arena_printf(arena, "Topic '%.*s' already exists.", STR_ARG(topic->name)));
+}
+
+/* -- configs -------------------------------------------------------------------------------- */
+
+static void check_nulls(struct arena *arena, struct controller_new_topic *topic)
+{
+	struct str names = STR_NULL;
+
+	for (size_t i = 0; i < topic->configs_len; i++) {
+		if (topic->configs[i].value.ptr != NULL)
+			continue;
+		names = names.ptr == NULL ? topic->configs[i].name
+					  : arena_printf(arena, "%.*s,%.*s", STR_ARG(names),
+							 STR_ARG(topic->configs[i].name));
+	}
+	if (names.ptr != NULL)
+		refuse(&topic->err, &topic->message, ERR_INVALID_CONFIG,
+		       arena_printf(arena, "Null value not supported for topic configs: %.*s",
+				    STR_ARG(names)));
+}
+
+static void check_configs(struct controller *ctl, struct arena *arena,
+			  struct controller_new_topic *topic)
+{
+	struct config_pair *pairs = arena_array(arena, topic->configs_len, sizeof(*pairs));
+	const struct config *cfg = ctl->options.config;
+	char why[CONFIG_MESSAGE_SIZE];
+	enum err err = pairs == NULL ? ERR_NOMEM : ERR_OK;
+
+	why[0] = 0;
+	check_nulls(arena, topic);
+	if (topic->err != ERR_OK)
+		return;
+	for (size_t i = 0; err == ERR_OK && i < topic->configs_len; i++) {
+		pairs[i] = (struct config_pair){topic->configs[i].name, topic->configs[i].value};
+		err = config_check_change(cfg, CONFIG_RESOURCE_TOPIC, topic->name, pairs[i], why);
+	}
+	if (err == ERR_OK)
+		err = config_check_together(cfg, ctl->next, CONFIG_RESOURCE_TOPIC, topic->name,
+					    pairs, topic->configs_len, why);
+	if (err != ERR_OK)
+		refuse(&topic->err, &topic->message, err, arena_printf(arena, "%s", why));
+}
+
+/* ConfigRecords come behind the TopicRecord and before the partitions. */
+static void put_configs(struct controller *ctl, const struct controller_new_topic *topic,
+			struct mrec_list *list)
+{
+	for (size_t i = 0; i < topic->configs_len; i++)
+		controller_put_config(list, IMAGE_CONFIG_TOPIC, topic->name, topic->configs[i].name,
+				      topic->configs[i].value);
+	for (size_t i = 0; i < topic->configs_len; i++)
+		controller_put_clear_elr(ctl, list, IMAGE_CONFIG_TOPIC, topic->name,
+					 topic->configs[i].name);
+}
+
+/* -- replicas ------------------------------------------------------------------------------- */
+
+/* Can this broker be given a partition now? */
+static bool is_active(const struct controller *ctl, int32_t id)
+{
+	const struct image_broker *broker = image_broker_find(ctl->next, id);
+
+	return broker != NULL && !broker->fenced && !broker->in_shutdown;
+}
+
+static int brokers_len(const struct controller *ctl)
+{
+	return (int)pmap_len(ctl->next->brokers);
+}
+
+static enum err check_factor(struct controller *ctl, struct arena *arena, int factor,
+			     struct str *message)
+{
+	if (factor > brokers_len(ctl)) {
+		*message =
+		    arena_printf(arena,
+				 "Unable to replicate the partition %d time(s): The target "
+				 "replication factor of %d cannot be reached because only %d "
+				 "broker(s) are registered or some brokers have all their "
+				 "log directories cordoned.",
+				 factor, factor, brokers_len(ctl));
+		return ERR_INVALID_REPLICATION_FACTOR;
+	}
+	if (factor != 1 || !is_active(ctl, ctl->options.node_id)) {
+		*message = arena_printf(arena,
+					"Unable to replicate the partition %d time(s): All brokers "
+					"are currently fenced or in controlled shutdown.",
+					factor);
+		return ERR_INVALID_REPLICATION_FACTOR;
+	}
+	return ERR_OK;
+}
+
+static int int32_cmp(const void *a, const void *b)
+{
+	int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* factor: of the partitions before, -1 for the first. */
+static enum err check_assignment(struct controller *ctl, struct arena *arena,
+				 const struct controller_assignment *assignment, int32_t idx,
+				 int factor, struct str *message)
+{
+	int32_t *ids = arena_array(arena, assignment->brokers_len + 1, sizeof(*ids));
+	size_t len = assignment->brokers_len;
+	bool any_active = false;
+
+	if (ids == NULL)
+		return ERR_NOMEM;
+	if (len == 0) {
+		*message = STR("The manual partition assignment includes an empty replica list.");
+		return ERR_INVALID_REPLICA_ASSIGNMENT;
+	}
+	memcpy(ids, assignment->brokers, len * sizeof(*ids));
+	qsort(ids, len, sizeof(*ids), int32_cmp);
+	for (size_t i = 0; i < len; i++) {
+		any_active |= is_active(ctl, ids[i]);
+		if (image_broker_find(ctl->next, ids[i]) == NULL) {
+			*message = arena_printf(arena,
+						"The manual partition assignment includes broker "
+						"%" PRId32 ", but no such broker is registered.",
+						ids[i]);
+			return ERR_INVALID_REPLICA_ASSIGNMENT;
+		}
+		if (i > 0 && ids[i] == ids[i - 1]) {
+			*message =
+			    arena_printf(arena,
+					 "The manual partition assignment includes the broker "
+					 "%" PRId32 " more than once.",
+					 ids[i]);
+			return ERR_INVALID_REPLICA_ASSIGNMENT;
+		}
+	}
+	if (factor >= 0 && (size_t)factor != len) {
+		*message =
+		    arena_printf(arena,
+				 "The manual partition assignment includes a partition with %zu "
+				 "replica(s), but this is not consistent with previous "
+				 "partitions, which have %d replica(s).",
+				 len, factor);
+		return ERR_INVALID_REPLICA_ASSIGNMENT;
+	}
+	if (any_active)
+		return ERR_OK;
+	*message = arena_printf(arena,
+				"All brokers specified in the manual partition assignment for "
+				"partition %" PRId32 " are fenced or in controlled shutdown.",
+				idx);
+	return ERR_INVALID_REPLICA_ASSIGNMENT;
+}
+
+/* Orders the assignments by index: they must be 0, 1, 2, ... */
+static enum err check_assignments(struct controller *ctl, struct arena *arena,
+				  struct controller_new_topic *topic,
+				  const struct controller_assignment **sorted)
+{
+	int factor = -1;
+
+	for (size_t i = 0; i < topic->assignments_len; i++) {
+		const struct controller_assignment *assignment = &topic->assignments[i];
+		size_t at = (size_t)assignment->idx;
+		enum err err;
+
+		if (assignment->idx >= 0 && at < topic->assignments_len && sorted[at] != NULL) {
+			topic->message = arena_printf(
+			    arena,
+			    "Found multiple manual partition assignments for partition %" PRId32,
+			    assignment->idx);
+			return ERR_INVALID_REPLICA_ASSIGNMENT;
+		}
+		err = check_assignment(ctl, arena, assignment, assignment->idx, factor,
+				       &topic->message);
+		if (err != ERR_OK)
+			return err;
+		factor = (int)assignment->brokers_len;
+		if (assignment->idx >= 0 && at < topic->assignments_len)
+			sorted[at] = assignment;
+	}
+	for (size_t i = 0; i < topic->assignments_len; i++) {
+		if (sorted[i] != NULL)
+			continue;
+		topic->message = STR("partitions should be a consecutive 0-based integer sequence");
+		return ERR_INVALID_REPLICA_ASSIGNMENT;
+	}
+	return ERR_OK;
+}
+
+/* -- partitions ----------------------------------------------------------------------------- */
+
+/* The replicas that are live are in sync, the first of them leads. */
+static enum err put_partition(struct controller *ctl, struct mrec_list *list, struct arena *arena,
+			      struct uuid topic_id, int32_t idx, const int32_t *brokers, size_t len)
+{
+	int version = mrec_version_partition(controller_metadata_version(ctl));
+	struct partition_record m;
+
+	partition_record_init(&m);
+	m.partition_id = idx;
+	m.topic_id = topic_id;
+	m.replicas = (int32_t *)brokers;
+	m.replicas_len = len;
+	m.isr = arena_array(arena, len, sizeof(*m.isr));
+	m.directories = arena_array(arena, len, sizeof(*m.directories));
+	if (m.isr == NULL || m.directories == NULL)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < len; i++) {
+		if (is_active(ctl, brokers[i]))
+			m.isr[m.isr_len++] = brokers[i];
+		m.directories[i] =
+		    brokers[i] == ctl->options.node_id ? ctl->options.directory_id : uuid_of(0, 1);
+	}
+	must(m.isr_len > 0);
+	m.directories_len = len;
+	m.leader = m.isr[0];
+	m.leader_epoch = 0;
+	m.partition_epoch = 0;
+	partition_record_encode(&m, mrec_begin(list, PARTITION_RECORD_API_KEY, version), version);
+	mrec_end(list);
+	return list->bytes.err;
+}
+
+static void put_topic(struct mrec_list *list, struct uuid id, struct str name)
+{
+	struct topic_record m;
+
+	topic_record_init(&m);
+	m.name = name;
+	m.topic_id = id;
+	topic_record_encode(&m, mrec_begin(list, TOPIC_RECORD_API_KEY, 0), 0);
+	mrec_end(list);
+}
+
+/* -- create topics -------------------------------------------------------------------------- */
+
+static enum err create_assigned(struct controller *ctl, struct arena *arena,
+				struct controller_new_topic *topic, struct mrec_list *list)
+{
+	size_t len = topic->assignments_len;
+	const struct controller_assignment **sorted = arena_array(arena, len, sizeof(*sorted));
+	enum err err;
+
+	if (sorted == NULL)
+		return ERR_NOMEM;
+	if (topic->replication_factor != -1) {
+		topic->message = STR("A manual partition assignment was specified, but replication "
+				     "factor was not set to -1.");
+		return ERR_INVALID_REQUEST;
+	}
+	if (topic->num_partitions != -1) {
+		topic->message = STR("A manual partition assignment was specified, but "
+				     "numPartitions was not set to -1.");
+		return ERR_INVALID_REQUEST;
+	}
+	err = check_assignments(ctl, arena, topic, sorted);
+	if (err != ERR_OK)
+		return err;
+	put_topic(list, topic->id, topic->name);
+	put_configs(ctl, topic, list);
+	for (size_t i = 0; err == ERR_OK && i < len; i++)
+		err = put_partition(ctl, list, arena, topic->id, (int32_t)i, sorted[i]->brokers,
+				    sorted[i]->brokers_len);
+	topic->partitions_made = (int32_t)len;
+	topic->replicas_made = (int16_t)sorted[0]->brokers_len;
+	return err;
+}
+
+static enum err create_placed(struct controller *ctl, struct arena *arena,
+			      struct controller_new_topic *topic, struct mrec_list *list)
+{
+	const struct config *cfg = ctl->options.config;
+	int factor = topic->replication_factor;
+	int32_t count = topic->num_partitions;
+	enum err err;
+
+	if (factor < -1 || factor == 0) {
+		topic->message = STR("Replication factor must be larger than 0, or -1 to use the "
+				     "default value.");
+		return ERR_INVALID_REPLICATION_FACTOR;
+	}
+	if (count < -1 || count == 0) {
+		topic->message =
+		    STR("Number of partitions was set to an invalid non-positive value.");
+		return ERR_INVALID_PARTITIONS;
+	}
+	if (factor == -1)
+		factor = (int)config_int64(cfg, CONFIG_DEFAULT_REPLICATION_FACTOR);
+	if (count == -1)
+		count = (int32_t)config_int64(cfg, CONFIG_NUM_PARTITIONS);
+	err = check_factor(ctl, arena, factor, &topic->message);
+	if (err != ERR_OK)
+		return err;
+	put_topic(list, topic->id, topic->name);
+	put_configs(ctl, topic, list);
+	for (int32_t i = 0; err == ERR_OK && i < count; i++)
+		err = put_partition(ctl, list, arena, topic->id, i, &ctl->options.node_id, 1);
+	topic->partitions_made = count;
+	topic->replicas_made = (int16_t)factor;
+	return err;
+}
+
+static void create_topic(struct controller *ctl, struct arena *arena,
+			 struct controller_new_topic *topic, struct mrec_list *list)
+{
+	if (topic->err == ERR_OK)
+		check_configs(ctl, arena, topic);
+	if (topic->err != ERR_OK)
+		return;
+	topic->id = rnd_uuid(&ctl->rnd);
+	topic->err = topic->assignments_len > 0 ? create_assigned(ctl, arena, topic, list)
+						: create_placed(ctl, arena, topic, list);
+}
+
+/* Both overflow and absurdity are met before anything is allocated for it. */
+static bool too_many_partitions(struct controller *ctl, const struct controller_new_topic *topics,
+				size_t topics_len)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < topics_len; i++) {
+		if (topics[i].assignments_len > 0)
+			sum += (int64_t)topics[i].assignments_len;
+		else if (topics[i].num_partitions == -1)
+			sum += config_int64(ctl->options.config, CONFIG_NUM_PARTITIONS);
+		else if (topics[i].num_partitions > 0)
+			sum += topics[i].num_partitions;
+	}
+	return sum > PARTITIONS_REQUEST_MAX;
+}
+
+static void create_all(struct controller *ctl, struct arena *arena,
+		       struct controller_new_topic *topics, size_t topics_len, bool validate_only)
+{
+	struct mrec_list list;
+	enum err err = ERR_OK;
+
+	mrec_list_init(&list);
+	for (size_t i = 0; i < topics_len; i++)
+		check_name(ctl, arena, &topics[i]);
+	for (size_t i = 0; i < topics_len; i++)
+		create_topic(ctl, arena, &topics[i], &list);
+	if (arena->failed)
+		err = ERR_NOMEM;
+	else if (!validate_only)
+		err = controller_submit(ctl, &list);
+	for (size_t i = 0; err != ERR_OK && i < topics_len; i++)
+		refuse(&topics[i].err, &topics[i].message, err, STR_NULL);
+	mrec_list_fini(&list);
+}
+
+void controller_create_topics(struct controller *ctl, struct arena *arena,
+			      struct controller_new_topic *topics, size_t topics_len,
+			      bool validate_only)
+{
+	enum err err = controller_check(ctl);
+	struct str message = STR_NULL;
+
+	if (err == ERR_OK && too_many_partitions(ctl, topics, topics_len)) {
+		err = ERR_POLICY_VIOLATION;
+		message = STR("Excessively large number of partitions per request.");
+	}
+	for (size_t i = 0; i < topics_len; i++) {
+		topics[i].id = uuid_of(0, 0);
+		topics[i].partitions_made = 0;
+		topics[i].replicas_made = 0;
+		refuse(&topics[i].err, &topics[i].message, err, message);
+	}
+	if (err == ERR_OK)
+		create_all(ctl, arena, topics, topics_len, validate_only);
+}
+
+/* -- delete topics -------------------------------------------------------------------------- */
+
+static void put_removal(struct mrec_list *list, struct uuid id)
+{
+	struct remove_topic_record m;
+
+	remove_topic_record_init(&m);
+	m.topic_id = id;
+	remove_topic_record_encode(&m, mrec_begin(list, REMOVE_TOPIC_RECORD_API_KEY, 0), 0);
+	mrec_end(list);
+}
+
+static enum err delete_topic(struct controller *ctl, struct arena *arena,
+			     struct controller_del_topic *topic)
+{
+	const struct image_topic *found = image_topic_by_id(ctl->next, topic->id);
+	struct mrec_list list;
+	enum err err;
+
+	if (found == NULL)
+		return ERR_UNKNOWN_TOPIC_ID;
+	topic->name = arena_str(arena, found->name);
+	if (topic->name.ptr == NULL)
+		return ERR_NOMEM;
+	mrec_list_init(&list);
+	put_removal(&list, topic->id);
+	err = controller_submit(ctl, &list);
+	mrec_list_fini(&list);
+	return err;
+}
+
+void controller_delete_topics(struct controller *ctl, struct arena *arena,
+			      struct controller_del_topic *topics, size_t topics_len)
+{
+	enum err err = controller_check(ctl);
+
+	for (size_t i = 0; i < topics_len; i++) {
+		topics[i].message = STR_NULL;
+		topics[i].name = STR_NULL;
+		topics[i].err = err != ERR_OK ? err : delete_topic(ctl, arena, &topics[i]);
+		if (topics[i].err == ERR_UNKNOWN_TOPIC_ID)
+			topics[i].message = STR("This server does not host this topic ID.");
+	}
+}
+
+/* -- more partitions ------------------------------------------------------------------------ */
+
+static enum err check_count(struct arena *arena, const struct image_topic *topic,
+			    struct controller_more_partitions *more)
+{
+	int32_t now = topic->partitions_len;
+
+	if (more->count == now) {
+		more->message =
+		    arena_printf(arena, "Topic already has %" PRId32 " partition(s).", now);
+		return ERR_INVALID_PARTITIONS;
+	}
+	if (more->count < now) {
+		more->message = arena_printf(arena,
+					     "The topic %.*s currently has %" PRId32
+					     " partition(s); %" PRId32 " would not be an increase.",
+					     STR_ARG(more->name), now, more->count);
+		return ERR_INVALID_PARTITIONS;
+	}
+	if (more->has_assignments && more->assignments_len != (size_t)(more->count - now)) {
+		more->message = arena_printf(arena,
+					     "Attempted to add %" PRId32
+					     " additional partition(s), but only %zu assignment(s) "
+					     "were specified.",
+					     more->count - now, more->assignments_len);
+		return ERR_INVALID_REPLICA_ASSIGNMENT;
+	}
+	if (more->count - now > PARTITIONS_REQUEST_MAX) {
+		more->message = STR("Excessively large number of partitions per request.");
+		return ERR_POLICY_VIOLATION;
+	}
+	return ERR_OK;
+}
+
+static enum err put_more(struct controller *ctl, struct arena *arena,
+			 struct controller_more_partitions *more, const struct image_topic *topic,
+			 struct mrec_list *list)
+{
+	const struct image_partition *first = image_partition_at(topic, 0);
+	int32_t now = topic->partitions_len;
+	int factor = first == NULL ? 1 : first->replicas_len;
+	enum err err = ERR_OK;
+
+	for (size_t i = 0; err == ERR_OK && i < more->assignments_len; i++)
+		err = check_assignment(ctl, arena, &more->assignments[i], now + (int32_t)i, factor,
+				       &more->message);
+	if (err == ERR_OK && !more->has_assignments)
+		err = check_factor(ctl, arena, factor, &more->message);
+	for (int32_t i = now; err == ERR_OK && i < more->count; i++) {
+		const struct controller_assignment *assignment =
+		    more->has_assignments ? &more->assignments[i - now] : NULL;
+
+		err = assignment == NULL
+			  ? put_partition(ctl, list, arena, topic->id, i, &ctl->options.node_id, 1)
+			  : put_partition(ctl, list, arena, topic->id, i, assignment->brokers,
+					  assignment->brokers_len);
+	}
+	return err;
+}
+
+static enum err create_more(struct controller *ctl, struct arena *arena,
+			    struct controller_more_partitions *more, bool validate_only)
+{
+	const struct image_topic *topic = image_topic_by_name(ctl->next, more->name);
+	struct mrec_list list;
+	enum err err;
+
+	if (topic == NULL) {
+		more->message = STR("This server does not host this topic-partition.");
+		return ERR_UNKNOWN_TOPIC_OR_PARTITION;
+	}
+	err = check_count(arena, topic, more);
+	if (err != ERR_OK)
+		return err;
+	mrec_list_init(&list);
+	err = put_more(ctl, arena, more, topic, &list);
+	if (err == ERR_OK && arena->failed)
+		err = ERR_NOMEM;
+	if (err == ERR_OK && !validate_only)
+		err = controller_submit(ctl, &list);
+	mrec_list_fini(&list);
+	return err;
+}
+
+void controller_create_partitions(struct controller *ctl, struct arena *arena,
+				  struct controller_more_partitions *topics, size_t topics_len,
+				  bool validate_only)
+{
+	enum err err = controller_check(ctl);
+
+	for (size_t i = 0; i < topics_len; i++) {
+		topics[i].message = STR_NULL;
+		topics[i].err =
+		    err != ERR_OK ? err : create_more(ctl, arena, &topics[i], validate_only);
+	}
+}
+
+/* -- topics that the broker makes itself ---------------------------------------------------- */
+
+static enum err create_one(struct controller *ctl, struct controller_new_topic *topic)
+{
+	struct arena arena;
+	enum err err;
+
+	arena_init(&arena, 4 << 20);
+	controller_create_topics(ctl, &arena, topic, 1, false);
+	err = topic->err;
+	topic->message = STR_NULL;
+	arena_fini(&arena);
+	return err;
+}
+
+enum err controller_auto_create(struct controller *ctl, struct str name)
+{
+	struct controller_new_topic topic = {.name = name,
+					     .num_partitions = -1,
+					     .replication_factor = -1};
+
+	return create_one(ctl, &topic);
+}
+
+static enum err create_offsets(struct controller *ctl, struct controller_new_topic *topic)
+{
+	const struct config *cfg = ctl->options.config;
+	struct controller_config_entry configs[] = {
+	    {STR("compression.type"), STR("producer")},
+	    {STR("cleanup.policy"), STR("compact")},
+	    {STR("segment.bytes"), config_str(cfg, CONFIG_OFFSETS_TOPIC_SEGMENT_BYTES)},
+	};
+
+	topic->num_partitions = (int32_t)config_int64(cfg, CONFIG_OFFSETS_TOPIC_NUM_PARTITIONS);
+	topic->replication_factor =
+	    (int16_t)config_int64(cfg, CONFIG_OFFSETS_TOPIC_REPLICATION_FACTOR);
+	topic->configs = configs;
+	topic->configs_len = ARRAY_LEN(configs);
+	return create_one(ctl, topic);
+}
+
+static enum err create_transactions(struct controller *ctl, struct controller_new_topic *topic)
+{
+	const struct config *cfg = ctl->options.config;
+	struct controller_config_entry configs[] = {
+	    {STR("compression.type"), STR("uncompressed")},
+	    {STR("cleanup.policy"), STR("compact")},
+	    {STR("min.insync.replicas"), config_str(cfg, CONFIG_TRANSACTION_STATE_LOG_MIN_ISR)},
+	    {STR("segment.bytes"), config_str(cfg, CONFIG_TRANSACTION_STATE_LOG_SEGMENT_BYTES)},
+	    {STR("unclean.leader.election.enable"), STR("false")},
+	};
+
+	topic->num_partitions =
+	    (int32_t)config_int64(cfg, CONFIG_TRANSACTION_STATE_LOG_NUM_PARTITIONS);
+	topic->replication_factor =
+	    (int16_t)config_int64(cfg, CONFIG_TRANSACTION_STATE_LOG_REPLICATION_FACTOR);
+	topic->configs = configs;
+	topic->configs_len = ARRAY_LEN(configs);
+	return create_one(ctl, topic);
+}
+
+enum err controller_ensure_internal(struct controller *ctl, struct str name)
+{
+	struct controller_new_topic topic = {.name = name};
+	enum err err;
+
+	if (image_topic_by_name(ctl->published, name) != NULL)
+		return ERR_OK;
+	if (image_topic_by_name(ctl->next, name) != NULL)
+		return ERR_COORDINATOR_NOT_AVAILABLE;
+	if (str_eq(name, STR("__transaction_state")))
+		err = create_transactions(ctl, &topic);
+	else
+		err = create_offsets(ctl, &topic);
+	return err == ERR_OK ? ERR_COORDINATOR_NOT_AVAILABLE : err;
+}
