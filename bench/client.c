@@ -314,7 +314,7 @@ static bool client_has_offsets(struct client *client, struct wr *wr, const char 
 		(void)rd_str(&rd, false, false);
 		for (int32_t p = rd_int32(&rd); p > 0 && rd.err == ERR_OK; p--) {
 			(void)rd_int32(&rd);
-			ok = ok && rd_int16(&rd) == 0;
+			ok &= rd_int16(&rd) == 0;
 			(void)rd_int64(&rd);
 			(void)rd_int64(&rd);
 		}
