@@ -33,19 +33,22 @@ static void api_refuse(struct api_loop *al, struct req *req, const char *what)
 	req_done(req);
 }
 
-static struct api_loop *api_loop_of(struct req *req)
+/* Of the loop that runs this: the request's home, or the control loop that holds it. */
+static struct api_loop *api_loop_here(struct req *req)
 {
-	return loop_user(req->loop);
+	struct api_loop *home = loop_user(req->loop);
+
+	return loop_is_mine(req->loop) ? home : home->api->control;
 }
 
 void api_malformed(struct req *req, enum err err)
 {
-	api_refuse(api_loop_of(req), req, err_text(err));
+	api_refuse(api_loop_here(req), req, err_text(err));
 }
 
 void api_overload(struct req *req)
 {
-	api_refuse(api_loop_of(req), req, "its answer does not fit into the memory of a request");
+	api_refuse(api_loop_here(req), req, "its answer does not fit into the memory of a request");
 }
 
 struct wr *api_begin(struct req *req)
@@ -67,7 +70,8 @@ void api_end(struct req *req)
 static void api_run_on_control(struct mail *mail)
 {
 	struct req *req = container_of(mail, struct req, mail);
-	struct api_loop *control = api_loop_of(req)->api->control;
+	const struct api_loop *home = loop_user(req->loop);
+	struct api_loop *control = home->api->control;
 
 	api_find(req->header.api_key)->handle(control, req);
 }

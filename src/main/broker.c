@@ -1,0 +1,589 @@
+/*
+ * Start and stop.
+ *
+ * Start: lock the directory, read and remove the mark of the clean stop, open every log on all
+ * workers, replay the metadata, bind, elect, hand the image to every loop, load the groups, and
+ * only then accept.
+ *
+ * Stop: net answers what is under way and closes; the controller hands its partitions on in the
+ * metadata; the io loops end; every log is closed; the checkpoints are written, and last the mark.
+ */
+#include "main/broker.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "api/fetch_session.h"
+#include "api/producer_ids.h"
+#include "base/log.h"
+#include "base/rnd.h"
+#include "main/replicas.h"
+#include "meta/config_listeners.h"
+#include "meta/controller.h"
+#include "meta/datadir.h"
+#include "net/net.h"
+#include "partition/append_turn.h"
+#include "partition/flush.h"
+#include "record/codec.h"
+
+#define IO_LOOPS_MAX  8
+#define LISTENERS_MAX 32
+/* The most that one batch may decompress to while it is checked. */
+#define DECOMPRESSED_BYTES_MAX (512u * 1024 * 1024)
+
+/* One loop with all that hangs on it. */
+struct broker_loop {
+	struct api_loop api;
+	struct wake_box box;
+	struct image_subscriber images;
+};
+
+struct broker {
+	const struct config *config;
+	const struct clock *clock;
+	struct worker_pool *workers;
+	struct logdir *logdir;
+	struct datadir datadir;
+	struct flusher *flusher;
+	struct checkpointer *checkpointer;
+	struct replicas *replicas;
+	struct controller *controller;
+	struct net *net;
+	struct api api;
+	struct broker_loop control;
+	struct broker_loop io[IO_LOOPS_MAX];
+	size_t io_len;
+	bool io_runs;
+
+	struct image_endpoint endpoints[LISTENERS_MAX];
+	size_t endpoints_len;
+
+	/* stopping */
+	ev_signal term, interrupt;
+	struct mail net_stopped;
+	struct controller_wait handed_on;
+	bool stopping, handed;
+	enum err err;
+};
+
+/* -- loops ---------------------------------------------------------------------------------------
+ */
+
+static void broker_on_image(struct image_subscriber *sub, const struct image *img)
+{
+	struct broker_loop *bl = container_of(sub, struct broker_loop, images);
+
+	bl->api.image = img;
+}
+
+static enum err broker_loop_init(struct broker *broker, struct broker_loop *bl, const char *name,
+				 int index)
+{
+	struct loop *loop = loop_new(name, broker->clock);
+	int64_t slots =
+	    config_int64(broker->config, CONFIG_MAX_INCREMENTAL_FETCH_SESSION_CACHE_SLOTS);
+
+	wake_box_init(&bl->box, loop);
+	bl->images = (struct image_subscriber){.loop = loop, .on_image = broker_on_image};
+	bl->api = (struct api_loop){
+	    .api = &broker->api,
+	    .loop = loop,
+	    .index = index,
+	    .appends = append_turn_new(loop, &bl->box),
+	    .sessions =
+		fetch_sessions_new(loop, index < 0 ? 0 : index, (size_t)slots / broker->io_len + 1),
+	    .scratch = codec_scratch_new(DECOMPRESSED_BYTES_MAX),
+	    .box = &bl->box,
+	};
+	loop_set_user(loop, &bl->api);
+	return bl->api.appends != NULL && bl->api.sessions != NULL && bl->api.scratch != NULL
+		   ? ERR_OK
+		   : ERR_NOMEM;
+}
+
+static void broker_loop_fini(struct broker_loop *bl)
+{
+	if (bl->api.loop == NULL)
+		return;
+	append_turn_free(bl->api.appends);
+	fetch_sessions_free(bl->api.sessions);
+	codec_scratch_free(bl->api.scratch);
+	wake_box_fini(&bl->box);
+	loop_free(bl->api.loop);
+}
+
+static size_t broker_io_loops(const struct config *config)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	int64_t wanted = config_is_set(config, CONFIG_NUM_NETWORK_THREADS)
+			     ? config_int64(config, CONFIG_NUM_NETWORK_THREADS)
+			     : cores;
+
+	return (size_t)(wanted < 1 ? 1 : wanted > IO_LOOPS_MAX ? IO_LOOPS_MAX : wanted);
+}
+
+static enum err broker_make_loops(struct broker *broker)
+{
+	static const char *const names[IO_LOOPS_MAX] = {"io-0", "io-1", "io-2", "io-3",
+							"io-4", "io-5", "io-6", "io-7"};
+	enum err err;
+
+	broker->io_len = broker_io_loops(broker->config);
+	err = broker_loop_init(broker, &broker->control, "control", -1);
+	for (size_t i = 0; err == ERR_OK && i < broker->io_len; i++)
+		err = broker_loop_init(broker, &broker->io[i], names[i], (int)i);
+	broker->api.control = &broker->control.api;
+	return err;
+}
+
+/* -- the directory -------------------------------------------------------------------------------
+ */
+
+static void broker_on_dirty(void *ctx)
+{
+	struct broker *broker = ctx;
+
+	checkpointer_touch(broker->checkpointer);
+}
+
+/* Who we are, from meta.properties; a directory that has none is formatted. */
+static enum err broker_identify(struct broker *broker, const char *dir)
+{
+	size_t len;
+	const struct config_listener *listeners = config_listeners(broker->config, &len);
+	struct rnd rnd;
+	struct datadir_options options = {
+	    .clock = broker->clock,
+	    .rnd = &rnd,
+	    .node_id = config_node_id(broker->config),
+	    .static_voters = config_has_static_voters(broker->config),
+	};
+	char message[DATADIR_MESSAGE_SIZE];
+	bool formatted;
+	enum err err;
+
+	rnd_init_random(&rnd);
+	for (size_t i = 0; i < len; i++) {
+		if (!listeners[i].controller)
+			continue;
+		options.controller_listener = str_of(listeners[i].name);
+		options.controller_host = str_of(listeners[i].host);
+		options.controller_port = (uint16_t)listeners[i].port;
+		break;
+	}
+	err = datadir_open(dir, &options, &broker->datadir, &formatted, message);
+	if (err != ERR_OK)
+		log_error("broker", "%s", message);
+	else if (formatted)
+		log_info("broker", "formatted %s for cluster %s", dir, broker->datadir.cluster_id);
+	return err;
+}
+
+static enum err broker_open_dir(struct broker *broker)
+{
+	const char *dir = config_log_dir(broker->config);
+	enum err err;
+
+	err = logdir_open(&broker->logdir, dir);
+	if (err == ERR_LOCKED)
+		log_error("broker", "%s is in use by another broker", dir);
+	else if (err != ERR_OK)
+		log_error("broker", "cannot open log directory %s: %s", dir, err_text(err));
+	if (err != ERR_OK)
+		return err;
+	err = broker_identify(broker, dir);
+	if (err != ERR_OK)
+		return err;
+	err = logdir_take_clean_mark(broker->logdir);
+	if (err != ERR_OK)
+		log_error("broker", "cannot remove the mark of the last stop in %s: %s", dir,
+			  err_text(err));
+	return err;
+}
+
+static void broker_on_failed(void *ctx, enum err err)
+{
+	struct broker *broker = ctx;
+
+	log_error("broker", "the metadata log failed (%s): stopping", err_text(err));
+	broker->err = err;
+	loop_stop(broker->control.api.loop);
+}
+
+static enum err broker_open_logs(struct broker *broker)
+{
+	struct replicas_options options = {
+	    .clock = broker->clock,
+	    .config = broker->config,
+	    .workers = broker->workers,
+	    .logdir = broker->logdir,
+	    .on_failed = broker_on_failed,
+	    .ctx = broker,
+	};
+	int64_t interval_ms =
+	    config_int64(broker->config, CONFIG_LOG_FLUSH_OFFSET_CHECKPOINT_INTERVAL_MS);
+
+	broker->flusher = flusher_new(broker->control.api.loop, broker_on_dirty, broker);
+	broker->checkpointer = checkpointer_new(broker->control.api.loop, broker->workers,
+						broker->logdir, interval_ms);
+	if (broker->flusher == NULL || broker->checkpointer == NULL)
+		return ERR_NOMEM;
+	options.flusher = broker->flusher;
+	options.checkpointer = broker->checkpointer;
+	broker->replicas = replicas_new(&options);
+	if (broker->replicas == NULL)
+		return ERR_NOMEM;
+	return replicas_open(broker->replicas);
+}
+
+/* -- the network ---------------------------------------------------------------------------------
+ */
+
+static void broker_handle(void *ctx, struct req *req)
+{
+	api_dispatch(loop_user(req->loop), req);
+}
+
+static enum err broker_make_net(struct broker *broker)
+{
+	const struct config *config = broker->config;
+	struct loop *loops[IO_LOOPS_MAX];
+	struct net_config cfg;
+	int64_t queued = config_int64(config, CONFIG_QUEUED_MAX_REQUEST_BYTES);
+
+	net_config_default(&cfg);
+	cfg.request_bytes_max = (size_t)config_int64(config, CONFIG_SOCKET_REQUEST_MAX_BYTES);
+	if (queued > 0)
+		cfg.queued_bytes_max = (size_t)queued;
+	cfg.idle_ms_max = config_int64(config, CONFIG_CONNECTIONS_MAX_IDLE_MS);
+	cfg.connections_max = (int32_t)config_int64(config, CONFIG_MAX_CONNECTIONS);
+	cfg.connections_per_ip_max = (int32_t)config_int64(config, CONFIG_MAX_CONNECTIONS_PER_IP);
+	for (size_t i = 0; i < broker->io_len; i++)
+		loops[i] = broker->io[i].api.loop;
+	broker->net = net_new(&cfg, loops, broker->io_len, broker_handle, broker);
+	return broker->net != NULL ? ERR_OK : ERR_NOMEM;
+}
+
+static enum err broker_listen_one(struct broker *broker, const struct config_listener *listener)
+{
+	struct net_listener_config cfg = {
+	    .name = listener->name,
+	    .host = listener->host,
+	    .port = (uint16_t)listener->port,
+	    .backlog = (int)config_int64(broker->config, CONFIG_SOCKET_LISTEN_BACKLOG_SIZE),
+	    .send_buffer_bytes = (int)config_int64(broker->config, CONFIG_SOCKET_SEND_BUFFER_BYTES),
+	    .receive_buffer_bytes =
+		(int)config_int64(broker->config, CONFIG_SOCKET_RECEIVE_BUFFER_BYTES),
+	};
+	struct image_endpoint *endpoint = &broker->endpoints[broker->endpoints_len];
+	uint16_t port = cfg.port;
+	enum err err = ERR_OK;
+
+	if (listener->controller)
+		return ERR_OK;
+	if (broker->endpoints_len == LISTENERS_MAX) {
+		log_error("broker", "more than %d listeners", LISTENERS_MAX);
+		return ERR_BADCONFIG;
+	}
+	/* The system's own tuning beats a fixed buffer, unless somebody asked for one. */
+	if (!config_is_set(broker->config, CONFIG_SOCKET_SEND_BUFFER_BYTES))
+		cfg.send_buffer_bytes = -1;
+	if (!config_is_set(broker->config, CONFIG_SOCKET_RECEIVE_BUFFER_BYTES))
+		cfg.receive_buffer_bytes = -1;
+	if (broker->net != NULL)
+		err = net_listen(broker->net, &cfg, &port);
+	if (err != ERR_OK)
+		return err;
+	*endpoint = (struct image_endpoint){
+	    .listener = str_of(listener->name),
+	    .host = str_of(listener->advertised_host),
+	    .port = listener->advertised_port != 0 ? (uint16_t)listener->advertised_port : port,
+	    .security_protocol = (int16_t)listener->security,
+	};
+	broker->endpoints_len++;
+	log_info("broker", "listener %s on %s:%d, advertised as %s:%d", listener->name,
+		 listener->host, port, listener->advertised_host, endpoint->port);
+	return ERR_OK;
+}
+
+static enum err broker_listen(struct broker *broker, bool with_network)
+{
+	size_t len;
+	const struct config_listener *listeners = config_listeners(broker->config, &len);
+	enum err err = with_network ? broker_make_net(broker) : ERR_OK;
+
+	for (size_t i = 0; err == ERR_OK && i < len; i++)
+		err = broker_listen_one(broker, &listeners[i]);
+	return err;
+}
+
+/* -- the controller and the coordinator -----------------------------------------------------------
+ */
+
+static enum err broker_open_metadata(struct broker *broker)
+{
+	struct controller_options options = {
+	    .loop = broker->control.api.loop,
+	    .workers = broker->workers,
+	    .clock = broker->clock,
+	    .config = broker->config,
+	    .node_id = config_node_id(broker->config),
+	    .directory_id = broker->datadir.directory_id,
+	    .endpoints = broker->endpoints,
+	    .endpoints_len = broker->endpoints_len,
+	    .rack = config_str(broker->config, CONFIG_BROKER_RACK),
+	    .previous_broker_epoch = broker->logdir->broker_epoch,
+	    .hooks = replicas_hooks(broker->replicas),
+	};
+	enum err err;
+
+	err = controller_open(&options, config_metadata_log_dir(broker->config),
+			      str_of(broker->datadir.cluster_id), &broker->controller);
+	if (err != ERR_OK)
+		return err;
+	replicas_set_strays_aside(broker->replicas);
+	controller_subscribe(broker->controller, &broker->control.images);
+	for (size_t i = 0; i < broker->io_len; i++)
+		controller_subscribe(broker->controller, &broker->io[i].images);
+	return ERR_OK;
+}
+
+static enum err broker_lead(struct broker *broker)
+{
+	broker->api.producer_ids = producer_ids_new(broker->controller);
+	if (broker->api.producer_ids == NULL)
+		return ERR_NOMEM;
+	broker->api.clock = broker->clock;
+	broker->api.config = broker->config;
+	broker->api.controller = broker->controller;
+	broker->api.checkpointer = broker->checkpointer;
+	broker->api.workers = broker->workers;
+	broker->api.node_id = config_node_id(broker->config);
+	return controller_start(broker->controller);
+}
+
+enum err broker_new(const struct config *config, const struct clock *clock, bool with_network,
+		    struct broker **out)
+{
+	struct broker *broker = calloc(1, sizeof(*broker));
+	enum err err;
+
+	*out = broker;
+	if (broker == NULL)
+		return ERR_NOMEM;
+	broker->config = config;
+	broker->clock = clock;
+	broker->workers = worker_pool_new((int)config_int64(config, CONFIG_BACKGROUND_THREADS));
+	err = broker_open_dir(broker);
+	if (err == ERR_OK)
+		err = broker_make_loops(broker);
+	if (err == ERR_OK)
+		err = broker_open_logs(broker);
+	if (err == ERR_OK)
+		err = broker_listen(broker, with_network);
+	if (err == ERR_OK)
+		err = broker_open_metadata(broker);
+	if (err == ERR_OK)
+		err = broker_lead(broker);
+	if (err == ERR_OK && broker->net != NULL)
+		err = net_open(broker->net);
+	return err;
+}
+
+/* -- stopping -------------------------------------------------------------------------------------
+ */
+
+static void broker_on_handed_on(struct controller_wait *wait, enum err err)
+{
+	struct broker *broker = container_of(wait, struct broker, handed_on);
+
+	if (err != ERR_OK) {
+		log_error("broker", "could not hand partitions on: %s", err_text(err));
+		broker->err = err;
+	}
+	broker->handed = true;
+	loop_stop(broker->control.api.loop);
+}
+
+static void broker_on_net_stopped_here(struct mail *mail)
+{
+	struct broker *broker = container_of(mail, struct broker, net_stopped);
+
+	broker->handed_on.done = broker_on_handed_on;
+	controller_stop(broker->controller, &broker->handed_on);
+}
+
+/* On the first io loop. */
+static void broker_on_net_stopped(void *ctx)
+{
+	struct broker *broker = ctx;
+
+	broker->net_stopped = (struct mail){.deliver = broker_on_net_stopped_here};
+	loop_post(broker->control.api.loop, &broker->net_stopped);
+}
+
+static void broker_stop(struct broker *broker)
+{
+	if (broker->stopping)
+		return;
+	broker->stopping = true;
+	log_info("broker", "stopping");
+	if (broker->net != NULL)
+		net_stop(broker->net, broker_on_net_stopped, broker);
+	else
+		broker_on_net_stopped(broker);
+}
+
+static void broker_on_signal(struct ev_loop *ev, ev_signal *watcher, int events)
+{
+	broker_stop(watcher->data);
+}
+
+static void broker_watch_signal(struct broker *broker, ev_signal *watcher, int number)
+{
+	ev_signal_init(watcher, broker_on_signal, number);
+	watcher->data = broker;
+	ev_signal_start(loop_ev(broker->control.api.loop), watcher);
+}
+
+static enum err broker_start_loops(struct broker *broker)
+{
+	enum err err = ERR_OK;
+	size_t started = 0;
+
+	while (err == ERR_OK && started < broker->io_len)
+		err = loop_start(broker->io[started++].api.loop);
+	must(err == ERR_OK);
+	broker->io_runs = true;
+	return err;
+}
+
+static void broker_end_loops(struct broker *broker)
+{
+	for (size_t i = 0; i < broker->io_len; i++)
+		loop_stop(broker->io[i].api.loop);
+	for (size_t i = 0; i < broker->io_len; i++)
+		loop_join(broker->io[i].api.loop);
+	broker->io_runs = false;
+}
+
+static enum err broker_close_metadata(struct broker *broker)
+{
+	enum err err = ERR_OK;
+
+	if (broker->controller != NULL)
+		err = controller_free(broker->controller);
+	broker->controller = NULL;
+	return err;
+}
+
+/* Every log, then the checkpoints, then the mark: each vouches for what came before. */
+static enum err broker_close_logs(struct broker *broker)
+{
+	int64_t epoch = controller_broker_epoch(broker->controller);
+	enum err err;
+
+	worker_pool_drain(broker->workers);
+	flusher_free(broker->flusher);
+	broker->flusher = NULL;
+	worker_pool_drain(broker->workers);
+	replicas_end(broker->replicas);
+	err = checkpointer_close(broker->checkpointer);
+	if (err == ERR_OK)
+		err = broker_close_metadata(broker);
+	if (err == ERR_OK)
+		err = logdir_put_clean_mark(broker->logdir, epoch);
+	if (err != ERR_OK)
+		log_error("broker", "not a clean stop: %s", err_text(err));
+	return err;
+}
+
+enum err broker_run(struct broker *broker)
+{
+	broker_watch_signal(broker, &broker->term, SIGTERM);
+	broker_watch_signal(broker, &broker->interrupt, SIGINT);
+	log_info("broker", "node %d is ready", config_node_id(broker->config));
+	broker->err = broker_start_loops(broker);
+	loop_run(broker->control.api.loop);
+	broker_end_loops(broker);
+	ev_signal_stop(loop_ev(broker->control.api.loop), &broker->term);
+	ev_signal_stop(loop_ev(broker->control.api.loop), &broker->interrupt);
+	if (broker->err == ERR_OK)
+		broker->err = broker_close_logs(broker);
+	if (broker->err == ERR_OK)
+		log_info("broker", "stopped");
+	return broker->err;
+}
+
+/* -- without a network ----------------------------------------------------------------------------
+ */
+
+struct loop *broker_loop(struct broker *broker)
+{
+	return broker->io[0].api.loop;
+}
+
+void broker_turn(struct broker *broker)
+{
+	loop_turn(broker->control.api.loop, false);
+	for (size_t i = 0; i < broker->io_len; i++)
+		loop_turn(broker->io[i].api.loop, false);
+}
+
+enum err broker_end(struct broker *broker)
+{
+	broker_stop(broker);
+	while (!broker->handed)
+		broker_turn(broker);
+	return broker->err == ERR_OK ? broker_close_logs(broker) : broker->err;
+}
+
+/* What came home after the loops had ended is delivered, so that nothing is left in the post. */
+static void broker_settle(struct broker *broker)
+{
+	worker_pool_drain(broker->workers);
+	if (broker->control.api.loop != NULL)
+		loop_turn(broker->control.api.loop, false);
+	for (size_t i = 0; i < broker->io_len; i++)
+		if (broker->io[i].api.loop != NULL)
+			loop_turn(broker->io[i].api.loop, false);
+}
+
+/* From the top of the house down: each lets go of what is below. */
+static void broker_free_rooms(struct broker *broker)
+{
+	if (broker->net != NULL)
+		net_free(broker->net);
+	if (broker->api.producer_ids != NULL)
+		producer_ids_free(broker->api.producer_ids);
+	if (broker->flusher != NULL)
+		flusher_free(broker->flusher);
+	if (broker->replicas != NULL)
+		replicas_end(broker->replicas);
+	if (broker_close_metadata(broker) != ERR_OK)
+		log_error("broker", "the metadata log was not closed well");
+	if (broker->checkpointer != NULL) {
+		checkpointer_abandon(broker->checkpointer);
+		checkpointer_free(broker->checkpointer);
+	}
+}
+
+void broker_free(struct broker *broker)
+{
+	if (broker == NULL)
+		return;
+	broker_settle(broker);
+	broker_free_rooms(broker);
+	broker_settle(broker);
+	if (broker->replicas != NULL)
+		replicas_free(broker->replicas);
+	broker_loop_fini(&broker->control);
+	for (size_t i = 0; i < broker->io_len; i++)
+		broker_loop_fini(&broker->io[i]);
+	worker_pool_free(broker->workers);
+	if (broker->logdir != NULL)
+		logdir_close(broker->logdir);
+	free(broker);
+}

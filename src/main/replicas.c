@@ -1,0 +1,436 @@
+/* From topics in the metadata to logs on disk, and back. */
+#include "main/replicas.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/rnd.h"
+#include "record/batch.h"
+#include "store/plog.h"
+
+/* Descriptors of segments that nobody uses just now. */
+#define OPEN_SEGMENTS_MAX 1024
+
+/* A directory that was found at start and that the metadata has not claimed yet. */
+struct found {
+	UT_hash_handle hh;
+	char *name; /* <topic>-<n>: the key */
+	struct str topic;
+	int32_t idx;
+	struct uuid topic_id;
+	struct plog *log; /* NULL: could not be opened */
+	int64_t recovery_point;
+	struct replicas *replicas;
+	struct job job;
+};
+
+/* Topics with equal settings share one; they are few, and stay until the end. */
+struct shared_config {
+	struct shared_config *next;
+	struct plog_config cfg;
+};
+
+struct replicas {
+	struct replicas_options options;
+	struct seg_cache *cache;
+	struct plog_env plog_env;
+	struct partition_env partition_env;
+	struct shared_config *configs;
+	struct plog_config at_open; /* until the topic's own are known */
+	struct found *found;
+	struct rnd rnd;
+	bool ended;
+};
+
+struct replicas *replicas_new(const struct replicas_options *options)
+{
+	struct replicas *replicas = calloc(1, sizeof(*replicas));
+
+	if (replicas == NULL)
+		return NULL;
+	replicas->options = *options;
+	replicas->cache = seg_cache_new(OPEN_SEGMENTS_MAX);
+	must(replicas->cache != NULL);
+	replicas->plog_env = (struct plog_env){options->clock, replicas->cache};
+	replicas->partition_env =
+	    (struct partition_env){options->clock, options->workers, options->flusher};
+	plog_config_init(&replicas->at_open);
+	rnd_init_random(&replicas->rnd);
+	return replicas;
+}
+
+void replicas_free(struct replicas *replicas)
+{
+	struct shared_config *next;
+
+	must(replicas->found == NULL);
+	for (; replicas->configs != NULL; replicas->configs = next) {
+		next = replicas->configs->next;
+		free(replicas->configs);
+	}
+	seg_cache_free(replicas->cache);
+	free(replicas);
+}
+
+void replicas_end(struct replicas *replicas)
+{
+	replicas->ended = true;
+}
+
+/* -- settings -----------------------------------------------------------------------------------
+ */
+
+static const struct plog_config *replicas_share(struct replicas *replicas,
+						const struct plog_config *cfg)
+{
+	struct shared_config *shared;
+
+	for (shared = replicas->configs; shared != NULL; shared = shared->next)
+		if (memcmp(&shared->cfg, cfg, sizeof(*cfg)) == 0)
+			return &shared->cfg;
+	shared = calloc(1, sizeof(*shared));
+	must(shared != NULL);
+	memcpy(&shared->cfg, cfg, sizeof(*cfg));
+	shared->next = replicas->configs;
+	replicas->configs = shared;
+	return &shared->cfg;
+}
+
+static const struct plog_config *replicas_plog_config(struct replicas *replicas,
+						      const struct topic_config *topic)
+{
+	struct plog_config cfg;
+
+	memset(&cfg, 0, sizeof(cfg)); /* compared as bytes, padding too */
+	cfg.segment_bytes = topic->segment_bytes;
+	cfg.segment_ms = topic->segment_ms;
+	cfg.segment_jitter_ms = topic->segment_jitter_ms;
+	cfg.index_interval_bytes = topic->index_interval_bytes;
+	cfg.index_max_bytes = topic->segment_index_bytes;
+	cfg.producer_expiry_ms =
+	    config_int64(replicas->options.config, CONFIG_PRODUCER_ID_EXPIRATION_MS);
+	cfg.preallocate = topic->preallocate;
+	cfg.compact = (topic->cleanup & TOPIC_CLEANUP_COMPACT) != 0;
+	cfg.retention_ms = topic->retention_ms;
+	cfg.retention_bytes = topic->retention_bytes;
+	cfg.file_delete_delay_ms = topic->file_delete_delay_ms;
+	return replicas_share(replicas, &cfg);
+}
+
+static struct partition_rules replicas_rules(const struct topic_config *topic)
+{
+	return (struct partition_rules){
+	    .max_message_bytes = topic->max_message_bytes,
+	    .before_max_ms = topic->timestamp_before_max_ms,
+	    .after_max_ms = topic->timestamp_after_max_ms,
+	    .timestamp_type = topic->log_append_time ? BATCH_LOG_APPEND_TIME : BATCH_CREATE_TIME,
+	    .min_insync_replicas = topic->min_insync_replicas,
+	    .compacted = (topic->cleanup & TOPIC_CLEANUP_COMPACT) != 0,
+	    .flush_messages = topic->flush_messages,
+	    .flush_ms = topic->flush_ms,
+	};
+}
+
+static void replicas_configure(struct replicas *replicas, const struct image *img,
+			       const struct image_topic *topic)
+{
+	struct topic_config cfg;
+	struct partition_rules rules;
+	const struct plog_config *plog_cfg;
+
+	topic_config_resolve(replicas->options.config, img, topic->name, &cfg);
+	rules = replicas_rules(&cfg);
+	plog_cfg = replicas_plog_config(replicas, &cfg);
+	for (int32_t i = 0; i < topic->partitions_len; i++) {
+		struct partition *local = image_partition_at(topic, i)->local;
+
+		if (local == NULL)
+			continue;
+		plog_lock(partition_log(local));
+		plog_set_config(partition_log(local), plog_cfg);
+		plog_unlock(partition_log(local));
+		partition_set_rules(local, &rules);
+	}
+}
+
+/* -- what was there at start --------------------------------------------------------------------
+ */
+
+static void replicas_open_one(struct job *job)
+{
+	struct found *found = container_of(job, struct found, job);
+	struct replicas *replicas = found->replicas;
+	struct logdir *logdir = replicas->options.logdir;
+	char *dir = file_path(logdir->path, found->name);
+	struct plog_open_args args = {
+	    .clean = logdir->clean,
+	    .recovery_point = checkpoint_get(&logdir->recovery_points, found->topic, found->idx, 0),
+	    .log_start = checkpoint_get(&logdir->log_starts, found->topic, found->idx, 0),
+	    .high_watermark = checkpoint_get(&logdir->high_watermarks, found->topic, found->idx, 0),
+	};
+	enum err err = dir != NULL ? logdir_read_topic_id(dir, &args.topic_id) : ERR_NOMEM;
+
+	if (err == ERR_OK)
+		err = plog_open(&found->log, &replicas->plog_env, &replicas->at_open, dir, &args);
+	if (err != ERR_OK) {
+		log_error("broker", "cannot open partition %s: %s", found->name, err_text(err));
+		found->log = NULL;
+	}
+	found->topic_id = args.topic_id;
+	found->recovery_point = args.recovery_point;
+	free(dir);
+}
+
+static enum err replicas_find(struct replicas *replicas, const struct logdir_entry *entry)
+{
+	struct found *found = calloc(1, sizeof(*found));
+
+	if (found == NULL || (found->name = strdup(entry->name)) == NULL) {
+		free(found);
+		return ERR_NOMEM;
+	}
+	found->topic = (struct str){found->name, entry->topic.len};
+	found->idx = entry->partition;
+	found->replicas = replicas;
+	found->job = (struct job){.run = replicas_open_one};
+	HASH_ADD_KEYPTR(hh, replicas->found, found->name, strlen(found->name), found);
+	worker_submit(replicas->options.workers, &found->job);
+	return ERR_OK;
+}
+
+/* A deletion that a stop cut short. */
+static void replicas_remove_deleted(struct replicas *replicas, const char *name)
+{
+	char *dir = file_path(replicas->options.logdir->path, name);
+	enum err err = dir != NULL ? file_remove_dir(dir) : ERR_NOMEM;
+
+	if (err != ERR_OK)
+		log_warn("broker", "cannot remove %s: %s", name, err_text(err));
+	free(dir);
+}
+
+enum err replicas_open(struct replicas *replicas)
+{
+	struct logdir_entry *entries;
+	size_t entries_len;
+	enum err err = logdir_list(replicas->options.logdir, &entries, &entries_len);
+
+	if (err != ERR_OK)
+		return err;
+	for (size_t i = 0; err == ERR_OK && i < entries_len; i++) {
+		if (entries[i].kind == LOGDIR_PARTITION)
+			err = replicas_find(replicas, &entries[i]);
+		else if (entries[i].kind == LOGDIR_DELETED)
+			replicas_remove_deleted(replicas, entries[i].name);
+	}
+	worker_pool_drain(replicas->options.workers);
+	logdir_list_free(entries, entries_len);
+	return err;
+}
+
+static void replicas_forget(struct replicas *replicas, struct found *found)
+{
+	HASH_DEL(replicas->found, found);
+	free(found->name);
+	free(found);
+}
+
+static void replicas_set_aside(struct replicas *replicas, struct found *found)
+{
+	struct uuid unique = rnd_uuid(&replicas->rnd);
+	char *from = file_path(replicas->options.logdir->path, found->name), *to = NULL;
+	enum err err = ERR_NOMEM;
+
+	if (found->log != NULL)
+		plog_abandon(found->log);
+	if (from != NULL && asprintf(&to, "%s.%02x%02x%02x%02x%02x%02x%02x%02x-stray", from,
+				     unique.b[0], unique.b[1], unique.b[2], unique.b[3],
+				     unique.b[4], unique.b[5], unique.b[9], unique.b[10]) >= 0)
+		err = file_rename(from, to);
+	log_warn("broker", "%s is no partition of this cluster's metadata: %s", found->name,
+		 err == ERR_OK ? "set aside as -stray" : err_text(err));
+	free(from);
+	free(to);
+}
+
+void replicas_set_strays_aside(struct replicas *replicas)
+{
+	struct found *found, *next;
+
+	HASH_ITER (hh, replicas->found, found, next) {
+		/* The metadata log has its own owner. */
+		if (strcmp(found->name, "__cluster_metadata-0") != 0)
+			replicas_set_aside(replicas, found);
+		replicas_forget(replicas, found);
+	}
+}
+
+/* -- the controller's hooks ----------------------------------------------------------------------
+ */
+
+/* The directory that was found for this partition, if it is of this very topic. */
+static struct plog *replicas_claim(struct replicas *replicas, const char *name,
+				   struct uuid topic_id, int64_t *recovery_point, bool *found_any)
+{
+	struct found *found;
+	struct plog *log = NULL;
+
+	HASH_FIND_STR(replicas->found, name, found);
+	*found_any = found != NULL && uuid_eq(found->topic_id, topic_id);
+	if (!*found_any)
+		return NULL;
+	log = found->log;
+	*recovery_point = found->recovery_point;
+	replicas_forget(replicas, found);
+	return log;
+}
+
+static enum err replicas_create(struct replicas *replicas, const char *name, struct uuid topic_id,
+				const struct plog_config *cfg, struct plog **log)
+{
+	char *dir = file_path(replicas->options.logdir->path, name);
+	struct found *stray;
+	enum err err;
+
+	if (dir == NULL)
+		return ERR_NOMEM;
+	HASH_FIND_STR(replicas->found, name, stray);
+	if (stray != NULL) {
+		replicas_set_aside(replicas, stray);
+		replicas_forget(replicas, stray);
+	}
+	err = plog_create(log, &replicas->plog_env, cfg, dir, topic_id);
+	free(dir);
+	return err;
+}
+
+static enum err replicas_log(struct replicas *replicas, const struct image_topic *topic,
+			     int32_t idx, const struct plog_config *cfg, struct plog **log,
+			     int64_t *recovery_point, bool *created)
+{
+	char name[300];
+	bool found;
+
+	*recovery_point = 0;
+	if ((size_t)snprintf(name, sizeof(name), "%.*s-%d", STR_ARG(topic->name), idx) >=
+	    sizeof(name))
+		return ERR_INVALID_TOPIC_EXCEPTION;
+	*log = replicas_claim(replicas, name, topic->id, recovery_point, &found);
+	*created = !found;
+	if (!found)
+		return replicas_create(replicas, name, topic->id, cfg, log);
+	if (*log == NULL)
+		return ERR_KAFKA_STORAGE_ERROR; /* logged when it was opened */
+	plog_lock(*log);
+	plog_set_config(*log, cfg);
+	plog_unlock(*log);
+	return ERR_OK;
+}
+
+static struct partition *replicas_on_new(void *ctx, const struct image *img,
+					 const struct image_topic *topic, int32_t idx,
+					 const struct image_partition *part)
+{
+	struct replicas *replicas = ctx;
+	struct partition *local;
+	struct topic_config cfg;
+	struct partition_rules rules;
+	struct plog *log;
+	int64_t recovery_point;
+	bool created;
+	enum err err;
+
+	topic_config_resolve(replicas->options.config, img, topic->name, &cfg);
+	rules = replicas_rules(&cfg);
+	err = replicas_log(replicas, topic, idx, replicas_plog_config(replicas, &cfg), &log,
+			   &recovery_point, &created);
+	if (err != ERR_OK) {
+		log_error("broker", "no log for %.*s-%d: %s", STR_ARG(topic->name), idx,
+			  err_text(err));
+		return NULL;
+	}
+	local = partition_new(&replicas->partition_env, topic->name, topic->id, idx, log,
+			      recovery_point, created, &rules);
+	if (local == NULL)
+		plog_abandon(log);
+	else
+		checkpointer_add(replicas->options.checkpointer, local);
+	return local;
+}
+
+static void replicas_on_elected(void *ctx, struct partition *local, const struct image_topic *topic,
+				int32_t idx, const struct image_partition *part)
+{
+	enum err err = partition_lead(local, part->leader_epoch, part->isr_len);
+
+	if (err != ERR_OK)
+		log_error("broker", "cannot lead %.*s-%d: %s", STR_ARG(topic->name), idx,
+			  err_text(err));
+}
+
+static void replicas_on_resigned(void *ctx, struct partition *local,
+				 const struct image_topic *topic, int32_t idx,
+				 const struct image_partition *part)
+{
+	partition_resign(local, false);
+}
+
+static void replicas_on_gone(void *ctx, struct partition *local)
+{
+	struct replicas *replicas = ctx;
+	enum err err;
+
+	checkpointer_remove(replicas->options.checkpointer, local);
+	err = partition_delete(local, rnd_uuid(&replicas->rnd));
+	if (err != ERR_OK)
+		log_error("broker", "cannot set %.*s-%d aside: %s", STR_ARG(partition_topic(local)),
+			  partition_idx(local), err_text(err));
+}
+
+static void replicas_on_release(void *ctx, struct partition *local)
+{
+	struct replicas *replicas = ctx;
+
+	if (!replicas->ended)
+		partition_unref(local);
+}
+
+static void replicas_on_config(void *ctx, const struct image *img, enum image_config_type type,
+			       struct str name)
+{
+	struct replicas *replicas = ctx;
+	const struct image_topic *one;
+
+	if (type == IMAGE_CONFIG_BROKER) {
+		IMAGE_TOPICS_FOREACH(img, topic)
+		replicas_configure(replicas, img, topic);
+		return;
+	}
+	one = type == IMAGE_CONFIG_TOPIC ? image_topic_by_name(img, name) : NULL;
+	if (one != NULL)
+		replicas_configure(replicas, img, one);
+}
+
+static void replicas_on_failed(void *ctx, enum err err)
+{
+	struct replicas *replicas = ctx;
+
+	replicas->options.on_failed(replicas->options.ctx, err);
+}
+
+struct controller_hooks replicas_hooks(struct replicas *replicas)
+{
+	return (struct controller_hooks){
+	    .ctx = replicas,
+	    .on_partition_new = replicas_on_new,
+	    .on_elected = replicas_on_elected,
+	    .on_resigned = replicas_on_resigned,
+	    .on_partition_gone = replicas_on_gone,
+	    .on_partition_release = replicas_on_release,
+	    .on_config = replicas_on_config,
+	    .on_failed = replicas_on_failed,
+	};
+}

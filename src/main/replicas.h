@@ -1,0 +1,47 @@
+/*
+ * The running partitions of this broker: opened and repaired at start, made and removed as the
+ * controller says, given the settings of their topics. Control loop only, but for replicas_open.
+ */
+#ifndef MAIN_REPLICAS_H
+#define MAIN_REPLICAS_H
+
+#include "meta/config.h"
+#include "meta/controller.h"
+#include "partition/checkpointer.h"
+#include "partition/partition.h"
+
+struct replicas;
+
+struct replicas_options {
+	const struct clock *clock;
+	const struct config *config;
+	struct worker_pool *workers;
+	struct logdir *logdir;
+	struct flusher *flusher;
+	struct checkpointer *checkpointer;
+	/* The metadata log failed: nothing can be changed any more. */
+	void (*on_failed)(void *ctx, enum err err);
+	void *ctx;
+};
+
+/* The options are copied, what they point to is borrowed. */
+struct replicas *replicas_new(const struct replicas_options *options) must_check;
+void replicas_free(struct replicas *replicas);
+
+/*
+ * Opens every partition directory on all workers at once, and waits. What the metadata then claims
+ * is handed out by on_partition_new; what is left is set aside by replicas_set_strays_aside. An
+ * error of one partition leaves that one out, with a log line; the answer is one for the whole
+ * directory.
+ */
+enum err replicas_open(struct replicas *replicas) must_check;
+void replicas_set_strays_aside(struct replicas *replicas);
+
+/* ctx is the replicas. */
+struct controller_hooks replicas_hooks(struct replicas *replicas);
+
+/* The loops have ended: partitions are closed by the checkpointer, releases are nothing any more.
+ */
+void replicas_end(struct replicas *replicas);
+
+#endif
