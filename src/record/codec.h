@@ -33,7 +33,7 @@ struct codec_scratch;
  */
 struct codec_scratch *codec_scratch_new(size_t cap_bytes) must_check;
 void codec_scratch_free(struct codec_scratch *scratch);
-/* Gives back what is not needed between batches; contexts of a few 100 KB stay. */
+/* Gives back what is not needed between batches; what is smaller than 4 MB stays. */
 void codec_scratch_trim(struct codec_scratch *scratch);
 
 /*

@@ -11,8 +11,11 @@
 /* Two blocks of the usual LZ4 frame, one of zstd. Small enough to stay in the second-level cache.
  */
 #define CODEC_PIECE_BYTES ((size_t)128 << 10)
-/* What a scratch may keep between batches, each of its buffers and contexts. */
-#define CODEC_KEEP_BYTES ((size_t)1 << 20)
+/*
+ * What a scratch may keep between batches, each of its buffers and contexts: enough for the 2 MB window
+ * that zstd's default level claims when it does not know the size, as Java's producer does.
+ */
+#define CODEC_KEEP_BYTES ((size_t)4 << 20)
 
 #define CODEC_SCRATCH_MAGIC 0x5c7a7c11u
 

@@ -287,6 +287,8 @@ enum err validate_records(uint8_t *records, size_t len_bytes, const struct valid
 	if (err != ERR_OK)
 		return err;
 	err = check_records(&check, &walk);
+	if (walk.source != NULL)
+		codec_scratch_trim(scratch);
 	if (err == ERR_OK)
 		correct_times(&check, records);
 	return err;
