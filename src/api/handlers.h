@@ -9,11 +9,14 @@ extern const struct api_handler api_fetch;			  /* 1 */
 extern const struct api_handler api_list_offsets;		  /* 2 */
 extern const struct api_handler api_metadata;			  /* 3 */
 extern const struct api_handler api_api_versions;		  /* 18 */
+extern const struct api_handler api_create_topics;		  /* 19 */
+extern const struct api_handler api_delete_topics;		  /* 20 */
 extern const struct api_handler api_delete_records;		  /* 21 */
 extern const struct api_handler api_init_producer_id;		  /* 22 */
 extern const struct api_handler api_offset_for_leader_epoch;	  /* 23 */
 extern const struct api_handler api_describe_configs;		  /* 32 */
 extern const struct api_handler api_alter_configs;		  /* 33 */
+extern const struct api_handler api_create_partitions;		  /* 37 */
 extern const struct api_handler api_incremental_alter_configs;	  /* 44 */
 extern const struct api_handler api_list_partition_reassignments; /* 46 */
 extern const struct api_handler api_describe_cluster;		  /* 60 */
