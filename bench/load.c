@@ -1,10 +1,10 @@
 /*
  * Loads over the raw client; what was measured is printed as one line of JSON.
  *
- *	load ready HOST PORT SECONDS                             when does it answer?
- *	load create HOST PORT PREFIX TOPICS PARTITIONS           until every partition is served
- *	load offsets HOST PORT PREFIX TOPICS PARTITIONS          until every partition says where it
- *ends load fill HOST PORT PREFIX TOPICS PARTITIONS BYTES       one batch into each load produce
+ *	load ready HOST PORT SECONDS                             when does it answer? By
+ *CLOCK_MONOTONIC load create HOST PORT PREFIX TOPICS PARTITIONS           until every partition is
+ *served load offsets HOST PORT PREFIX TOPICS PARTITIONS          until every partition says where
+ *it ends load fill HOST PORT PREFIX TOPICS PARTITIONS BYTES       one batch into each load produce
  *HOST PORT TOPIC BYTES BATCH RECORDS WINDOW  in all, of a batch, in it, in flight load fetch HOST
  *PORT TOPIC BYTES EACH                    from the beginning load latency HOST PORT TOPIC ROUNDS
  *produce one, see it at a consumer load connections HOST PORT COUNT                         held
@@ -38,7 +38,7 @@ static long long load_number(const char *text)
 
 static void load_ready(struct load *load)
 {
-	double begin = client_now_s(), end = begin + (double)load_number(load->args[0]);
+	double end = client_now_s() + (double)load_number(load->args[0]);
 	struct client client;
 
 	while (client_now_s() < end) {
@@ -47,7 +47,7 @@ static void load_ready(struct load *load)
 
 			client_close(&client);
 			if (ok) {
-				printf("{\"seconds\": %.6f}\n", client_now_s() - begin);
+				printf("{\"at\": %.6f}\n", client_now_s());
 				return;
 			}
 		}
