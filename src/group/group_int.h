@@ -125,6 +125,7 @@ struct shard {
 	struct group *groups;
 	struct txn *txns;
 	size_t ghosts; /* groups of GROUP_NONE */
+	void *user;
 	struct deadline expiry;
 	struct str expiry_from; /* where a look that was too long for one turn goes on */
 };

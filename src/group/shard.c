@@ -35,6 +35,17 @@ struct shard *shard_new(const struct group_cfg *cfg, struct keep *keep, struct d
 	return shard;
 }
 
+void shard_set_user(struct shard *shard, void *user)
+{
+	shard->user = user;
+}
+
+void *shard_user(const struct shard *shard)
+{
+	must_be(shard, SHARD_MAGIC);
+	return shard->user;
+}
+
 /* Hash tables want their first entry out before it is freed. */
 static void shard_free_group(struct group *group)
 {
