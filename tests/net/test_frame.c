@@ -43,13 +43,14 @@ static void small_ones_are_not_mapped(void **state)
 
 static void uses_a_mapping_again(void **state)
 {
-	struct loop *loop = loop_new("test", &clock_real);
+	struct loop *loop;
 	struct frame_cache cache;
 	struct frame frame, larger;
 	uint8_t *first;
 
 	if (!keeps())
 		skip();
+	loop = loop_new("test", &clock_real);
 	frame_cache_init(&cache, loop);
 	assert_true(frame_alloc(&cache, 1000000, &frame));
 	first = frame.ptr;
@@ -71,12 +72,13 @@ static void uses_a_mapping_again(void **state)
 
 static void keeps_no_more_than_its_limit(void **state)
 {
-	struct loop *loop = loop_new("test", &clock_real);
+	struct loop *loop;
 	struct frame_cache cache;
 	struct frame frames[12], giant;
 
 	if (!keeps())
 		skip();
+	loop = loop_new("test", &clock_real);
 	frame_cache_init(&cache, loop);
 	for (size_t i = 0; i < ARRAY_LEN(frames); i++)
 		assert_true(frame_alloc(&cache, 1 << 20, &frames[i]));
@@ -91,12 +93,13 @@ static void keeps_no_more_than_its_limit(void **state)
 
 static void drops_what_is_not_used_for_a_while(void **state)
 {
-	struct loop *loop = loop_new("test", &clock_real);
+	struct loop *loop;
 	struct frame_cache cache;
 	struct frame frame;
 
 	if (!keeps())
 		skip();
+	loop = loop_new("test", &clock_real);
 	frame_cache_init(&cache, loop);
 	assert_true(frame_alloc(&cache, 1 << 20, &frame));
 	frame_free(&cache, &frame);
