@@ -19,6 +19,7 @@
 #include "api/producer_ids.h"
 #include "base/log.h"
 #include "base/rnd.h"
+#include "coord/coord.h"
 #include "main/replicas.h"
 #include "meta/config_listeners.h"
 #include "meta/controller.h"
@@ -50,6 +51,7 @@ struct broker {
 	struct checkpointer *checkpointer;
 	struct replicas *replicas;
 	struct controller *controller;
+	struct coord *coord;
 	struct net *net;
 	struct api api;
 	struct broker_loop control;
@@ -352,12 +354,23 @@ static enum err broker_open_metadata(struct broker *broker)
 
 static enum err broker_lead(struct broker *broker)
 {
+	struct coord_options options = {
+	    .loop = broker->control.api.loop,
+	    .clock = broker->clock,
+	    .config = broker->config,
+	    .controller = broker->controller,
+	    .box = &broker->control.box,
+	};
+
+	broker->coord = coord_new(&options);
 	broker->api.producer_ids = producer_ids_new(broker->controller);
-	if (broker->api.producer_ids == NULL)
+	if (broker->coord == NULL || broker->api.producer_ids == NULL)
 		return ERR_NOMEM;
+	replicas_set_coord(broker->replicas, broker->coord);
 	broker->api.clock = broker->clock;
 	broker->api.config = broker->config;
 	broker->api.controller = broker->controller;
+	broker->api.coord = broker->coord;
 	broker->api.checkpointer = broker->checkpointer;
 	broker->api.workers = broker->workers;
 	broker->api.node_id = config_node_id(broker->config);
@@ -411,6 +424,7 @@ static void broker_on_net_stopped_here(struct mail *mail)
 {
 	struct broker *broker = container_of(mail, struct broker, net_stopped);
 
+	coord_stop(broker->coord);
 	broker->handed_on.done = broker_on_handed_on;
 	controller_stop(broker->controller, &broker->handed_on);
 }
@@ -558,6 +572,8 @@ static void broker_free_rooms(struct broker *broker)
 		net_free(broker->net);
 	if (broker->api.producer_ids != NULL)
 		producer_ids_free(broker->api.producer_ids);
+	if (broker->coord != NULL)
+		coord_free(broker->coord);
 	if (broker->flusher != NULL)
 		flusher_free(broker->flusher);
 	if (broker->replicas != NULL)

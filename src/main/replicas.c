@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/rnd.h"
+#include "coord/coord.h"
 #include "record/batch.h"
 #include "store/plog.h"
 
@@ -41,6 +42,7 @@ struct replicas {
 	struct shared_config *configs;
 	struct plog_config at_open; /* until the topic's own are known */
 	struct found *found;
+	struct coord *coord;
 	struct rnd rnd;
 	bool ended;
 };
@@ -73,6 +75,11 @@ void replicas_free(struct replicas *replicas)
 	}
 	seg_cache_free(replicas->cache);
 	free(replicas);
+}
+
+void replicas_set_coord(struct replicas *replicas, struct coord *coord)
+{
+	replicas->coord = coord;
 }
 
 void replicas_end(struct replicas *replicas)
@@ -364,17 +371,24 @@ static struct partition *replicas_on_new(void *ctx, const struct image *img,
 static void replicas_on_elected(void *ctx, struct partition *local, const struct image_topic *topic,
 				int32_t idx, const struct image_partition *part)
 {
+	struct replicas *replicas = ctx;
 	enum err err = partition_lead(local, part->leader_epoch, part->isr_len);
 
 	if (err != ERR_OK)
 		log_error("broker", "cannot lead %.*s-%d: %s", STR_ARG(topic->name), idx,
 			  err_text(err));
+	else if (topic->internal && replicas->coord != NULL)
+		coord_on_elected(replicas->coord, local, part->leader_epoch);
 }
 
 static void replicas_on_resigned(void *ctx, struct partition *local,
 				 const struct image_topic *topic, int32_t idx,
 				 const struct image_partition *part)
 {
+	struct replicas *replicas = ctx;
+
+	if (topic->internal && replicas->coord != NULL)
+		coord_on_resigned(replicas->coord, local);
 	partition_resign(local, false);
 }
 
@@ -383,6 +397,12 @@ static void replicas_on_gone(void *ctx, struct partition *local)
 	struct replicas *replicas = ctx;
 	enum err err;
 
+	if (replicas->coord != NULL && image_name_is_internal(partition_topic(local)))
+		coord_on_resigned(replicas->coord, local);
+	/* Committed offsets of the whole topic go once, with its first partition. */
+	if (replicas->coord != NULL && partition_idx(local) == 0)
+		coord_topic_deleted(replicas->coord, partition_topic(local),
+				    partition_topic_id(local));
 	checkpointer_remove(replicas->options.checkpointer, local);
 	err = partition_delete(local, rnd_uuid(&replicas->rnd));
 	if (err != ERR_OK)

@@ -10,6 +10,7 @@
 #include "partition/checkpointer.h"
 #include "partition/partition.h"
 
+struct coord;
 struct replicas;
 
 struct replicas_options {
@@ -27,6 +28,8 @@ struct replicas_options {
 /* The options are copied, what they point to is borrowed. */
 struct replicas *replicas_new(const struct replicas_options *options) must_check;
 void replicas_free(struct replicas *replicas);
+/* Told of elections of the coordinators' partitions from then on. */
+void replicas_set_coord(struct replicas *replicas, struct coord *coord);
 
 /*
  * Opens every partition directory on all workers at once, and waits. What the metadata then claims
