@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/rnd.h"
 #include "coord/coord.h"
+#include "meta/mlog.h"
 #include "record/batch.h"
 #include "store/plog.h"
 
@@ -228,6 +229,9 @@ enum err replicas_open(struct replicas *replicas)
 	if (err != ERR_OK)
 		return err;
 	for (size_t i = 0; err == ERR_OK && i < entries_len; i++) {
+		/* The metadata log is the controller's to open and to judge. */
+		if (str_eq(entries[i].topic, STR(MLOG_TOPIC_NAME)))
+			continue;
 		if (entries[i].kind == LOGDIR_PARTITION)
 			err = replicas_find(replicas, &entries[i]);
 		else if (entries[i].kind == LOGDIR_DELETED)
@@ -268,9 +272,7 @@ void replicas_set_strays_aside(struct replicas *replicas)
 	struct found *found, *next;
 
 	HASH_ITER (hh, replicas->found, found, next) {
-		/* The metadata log has its own owner. */
-		if (strcmp(found->name, "__cluster_metadata-0") != 0)
-			replicas_set_aside(replicas, found);
+		replicas_set_aside(replicas, found);
 		replicas_forget(replicas, found);
 	}
 }
