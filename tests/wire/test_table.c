@@ -176,7 +176,8 @@ static void write_frame(struct scratch *s, const struct table_message *t, int ve
 	wr_int32(&head, (int32_t)s->wr.len_bytes);
 	must(head.err == ERR_OK);
 	(void)fwrite(head.buf, 1, head.len_bytes, frames);
-	(void)fwrite(s->wr.buf, 1, s->wr.len_bytes, frames);
+	if (s->wr.len_bytes > 0)
+		(void)fwrite(s->wr.buf, 1, s->wr.len_bytes, frames);
 	wr_fini(&head);
 }
 
