@@ -95,8 +95,7 @@ def _name(request):
 @pytest.fixture(scope="session", name="node")
 def _node():
     """The npm packages, or a skip that says why not."""
-    places.need_command("node")
-    places.need("node")
+    places.need_node()
 
 
 @pytest.fixture(scope="session", name="go")

@@ -106,6 +106,9 @@ class Run:
         return Result(done.returncode, done.stdout, done.stderr)
 
 
+pytestmark = pytest.mark.xdist_group("ab")  # both runs are made once, in one process
+
+
 @pytest.fixture(scope="module", name="runs")
 def _runs(kind, tools, old_tools, tmp_path_factory):
     places.need_command("kcat")

@@ -197,4 +197,4 @@ class Broker:
 def environment():
     """A small environment for child processes: no proxies, no user's Kafka settings, C locale, UTC."""
     keep = ("PATH", "HOME", "LANG", "TMPDIR", "JAVA_HOME", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS")
-    return {**{key: os.environ[key] for key in keep if key in os.environ}, "TZ": "UTC"}
+    return {**{key: os.environ[key] for key in keep if key in os.environ}, "TZ": "UTC", "PYTHONDONTWRITEBYTECODE": "1"}

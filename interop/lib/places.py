@@ -7,6 +7,7 @@
 import os
 import pathlib
 import shutil
+import subprocess
 
 import pytest
 
@@ -35,6 +36,15 @@ def need_command(name):
     if path is None:
         pytest.skip(f"NOT TESTED, {name} is not installed")
     return path
+
+
+def need_node(least=(18, 0)):
+    """Skips the test, loudly, without the npm packages or with a Node older than the client allows."""
+    text = subprocess.run([need_command("node"), "--version"], capture_output=True, text=True, check=False).stdout
+    version = tuple(int(each) for each in text.strip().lstrip("v").split(".")[:2])
+    if version < least:
+        pytest.skip(f"NOT TESTED, Node {text.strip()} is older than {'.'.join(map(str, least))}")
+    need("node")
 
 
 def jars(version):

@@ -13,14 +13,18 @@ import threading
 import pytest
 
 from interop.lib import places, wire
-from interop.lib.broker import free_ports
+from interop.lib.broker import Broker, free_ports
 from interop.lib.clients import DriverClient, Record, wait_until
+
+
+pytestmark = pytest.mark.xdist_group("listeners")  # one broker for all of them
 
 
 class Relay:
     """Passes bytes between its port and a target, and counts its connections."""
 
     def __init__(self, port, target):
+        self.port = port
         self.target = target
         self.connections = 0
         self.listener = socket.create_server(("127.0.0.1", port))
@@ -53,23 +57,33 @@ class Relay:
         self.listener.close()
 
 
-@pytest.fixture(name="two_doors")
-def _two_doors(new_broker):
-    """(broker, its inner address, the relay's address, the relay)"""
+@pytest.fixture(scope="module", name="doors")
+def _doors(kind, tmp_path_factory):
+    """A broker with two listeners, and the relay before the outer one."""
     outer, relay_port = free_ports(2)
-    broker = new_broker(
-        changes={
+    broker = Broker(
+        kind,
+        tmp_path_factory.mktemp("doors") / "node",
+        {
             "listeners": "INNER://127.0.0.1:{port},OUTER://127.0.0.1:%d,CONTROLLER://127.0.0.1:{controller_port}" % outer,
             "advertised.listeners": "INNER://localhost:{port},OUTER://127.0.0.1:%d" % relay_port,
             "listener.security.protocol.map": "INNER:PLAINTEXT,OUTER:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "inter.broker.listener.name": "INNER",
-        }
+        },
     )
     relay = Relay(relay_port, outer)
     with broker:
-        yield broker, f"127.0.0.1:{broker.port}", f"127.0.0.1:{relay_port}", relay
+        yield broker, relay
         broker.stop()
     relay.close()
+
+
+@pytest.fixture(name="two_doors")
+def _two_doors(doors):
+    """(broker, its inner address, the relay's address, the relay, its count at 0)"""
+    broker, relay = doors
+    relay.connections = 0
+    return broker, f"127.0.0.1:{broker.port}", f"127.0.0.1:{relay.port}", relay
 
 
 def told(address):
@@ -98,9 +112,8 @@ CLIENTS = {
 
 def make(name, address):
     if CLIENTS[name][0] == "node":
-        places.need_command("node")
-        places.need("node")
-    if str(places.CACHE / "go") in CLIENTS[name][0]:
+        places.need_node((20, 19) if name == "@platformatic/kafka" else (18, 0))
+    if CLIENTS[name][0].startswith(str(places.CACHE / "go")):
         places.need("go")
     client = DriverClient(address)
     client.command = CLIENTS[name]
@@ -127,25 +140,27 @@ def works(client, topic):
         client.close()
 
 
-@pytest.mark.timeout(300)
-def test_each_client_stays_with_its_listener(two_doors):
+def topic_of(name, door):
+    return f"{door}-{name.replace('@', '').replace('/', '-')}"
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_each_client_stays_with_its_listener(two_doors, name):
     _, inner, outer, relay = two_doors
-    for number, name in enumerate(CLIENTS):
-        before = relay.connections
-        works(make(name, inner), f"inner-{number}")
-        assert relay.connections == before, f"{name} was sent to the outer listener"
-        works(make(name, outer), f"outer-{number}")
-        assert relay.connections >= before + 2, f"{name} did not stay with the outer listener"
+    works(make(name, inner), topic_of(name, "inner"))
+    assert relay.connections == 0, f"{name} was sent to the outer listener"
+    works(make(name, outer), topic_of(name, "outer"))
+    assert relay.connections >= 2, f"{name} did not stay with the outer listener"
 
 
 @pytest.mark.timeout(120)
 def test_console_tools_stay_with_their_listener(two_doors, tools):
     _, inner, outer, relay = two_doors
     for address in (inner, outer):
-        before = relay.connections
+        relay.connections = 0
         where = ["--bootstrap-server", address, "--topic", "tools"]
         tools.must("topics", *where, "--create", "--if-not-exists", "--partitions", "1")
         tools.must("console-producer", *where, stdin="a\nb\n")
         said = tools.must("console-consumer", *where, "--from-beginning", "--group", address, "--max-messages", "2")
         assert said == "a\nb\n"
-        assert (relay.connections > before) == (address == outer)
+        assert (relay.connections > 0) == (address == outer)

@@ -9,6 +9,7 @@ from interop.lib import places
 from interop.lib.clients import DriverClient
 from interop.lib.contract import Contract
 
+OLDEST_NODE = (20, 19)
 DRIVER = pathlib.Path(__file__).with_name("driver.js")
 
 
@@ -30,7 +31,11 @@ class PlatformaticKafka(DriverClient):
             self.codecs = tuple(each for each in self.codecs if each != "zstd")
 
 
-@pytest.mark.usefixtures("node")
+@pytest.fixture(autouse=True)
+def _node():
+    places.need_node(OLDEST_NODE)
+
+
 class TestPlatformaticKafka(Contract):
     """All of the contract."""
 
