@@ -460,6 +460,7 @@ static void open_log_options(const struct controller_options *options, struct st
 	    .clock = options->clock,
 	    .node_id = options->node_id,
 	    .cluster_id = cluster_id,
+	    .static_voters = config_has_static_voters(cfg),
 	    .segment_bytes = config_int64(cfg, CONFIG_METADATA_LOG_SEGMENT_BYTES),
 	    .segment_ms = config_int64(cfg, CONFIG_METADATA_LOG_SEGMENT_MS),
 	    .snapshot_bytes =

@@ -22,6 +22,7 @@ struct mlog_options {
 	const struct clock *clock;
 	int32_t node_id;
 	struct str cluster_id;
+	bool static_voters; /* controller.quorum.voters is set */
 	int64_t segment_bytes, segment_ms;
 	int64_t snapshot_bytes; /* metadata.log.max.record.bytes.between.snapshots */
 	int64_t snapshot_ms;	/* metadata.log.max.snapshot.interval.ms, 0: by size only */

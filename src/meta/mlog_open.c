@@ -202,6 +202,35 @@ static enum err read_epoch(struct mlog *log, const struct mreplay *replay, char 
 	return err;
 }
 
+/* -- what the whole must fulfil --------------------------------------------------------------- */
+
+/* Partitions are numbered without gaps, in every log that was written by a controller. */
+static enum err check_image(const struct image *img, char *message)
+{
+	IMAGE_TOPICS_FOREACH(img, topic)
+	for (int32_t i = 0; i < topic->partitions_len; i++) {
+		if (image_partition_at(topic, i) != NULL)
+			continue;
+		snprintf(message, MLOG_MESSAGE_SIZE,
+			 "the metadata log has no partition %" PRId32 " of topic %.*s", i,
+			 STR_ARG(topic->name));
+		return ERR_BADFILE;
+	}
+	return ERR_OK;
+}
+
+/* Under kraft.version 0 the voters stand in the settings and nowhere else. */
+static enum err check_voters(const struct mlog *log, const struct mreplay *replay, char *message)
+{
+	if (replay->kraft_version > 0 || log->options.static_voters)
+		return ERR_OK;
+	snprintf(message, MLOG_MESSAGE_SIZE,
+		 "%s is laid out for kraft.version 0: controller.quorum.voters must be set, as it "
+		 "was when the directory was formatted",
+		 log->dir);
+	return ERR_BADCONFIG;
+}
+
 /* -- open ----------------------------------------------------------------------------------- */
 
 static enum err replay_all(struct mlog *log, struct image **img, char *message)
@@ -215,6 +244,8 @@ static enum err replay_all(struct mlog *log, struct image **img, char *message)
 		err = replay_log(log, &replay, message);
 	if (err == ERR_OK)
 		err = read_epoch(log, &replay, message);
+	if (err == ERR_OK)
+		err = check_voters(log, &replay, message);
 	if (err == ERR_OK) {
 		log->kraft_version = replay.kraft_version;
 		log->voters = replay.voters;
@@ -228,6 +259,7 @@ static enum err replay_all(struct mlog *log, struct image **img, char *message)
 		(*img)->epoch = replay.epoch;
 		(*img)->timestamp_ms = replay.timestamp_ms;
 		(*img)->kraft_version = replay.kraft_version;
+		err = check_image(*img, message);
 	}
 	mreplay_fini(&replay);
 	return err;
@@ -285,8 +317,11 @@ enum err mlog_open(const struct mlog_options *options, const char *dir, struct m
 	err = open_plog(log, message);
 	if (err == ERR_OK) {
 		err = replay_all(log, img, message);
-		if (err != ERR_OK)
+		if (err != ERR_OK) {
 			plog_abandon(log->plog);
+			image_unref(*img);
+			*img = NULL;
+		}
 	}
 	if (err != ERR_OK) {
 		mlog_free(log);

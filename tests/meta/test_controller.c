@@ -379,6 +379,20 @@ static void starts_on_what_stock_left(void **state)
 	assert_int_equal(node.made, 55);
 }
 
+static void kraft_version_0_needs_static_voters(void **state)
+{
+	node_up(-1);
+	node_stop();
+	node_config();
+	set("controller.quorum.voters", "");
+	set("controller.quorum.bootstrap.servers", "localhost:9093");
+	assert_int_equal(node_open(-1), ERR_BADCONFIG);
+	assert_null(node.ctl);
+	worker_pool_free(node.workers);
+	loop_free(node.loop);
+	config_free(node.cfg);
+}
+
 /* -- changes -------------------------------------------------------------------------------- */
 
 static void deleted_topic_is_gone_then_released(void **state)
@@ -834,6 +848,7 @@ int main(void)
 	    TEST(clean_stop_leaves_what_stock_leaves),
 	    TEST(unclean_restart_elects_uncleanly),
 	    TEST(starts_on_what_stock_left),
+	    TEST(kraft_version_0_needs_static_voters),
 	    TEST(deleted_topic_is_gone_then_released),
 	    TEST(partitions_are_added),
 	    TEST(creation_is_checked_as_stock_checks_it),
