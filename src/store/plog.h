@@ -118,6 +118,12 @@ enum err plog_open(struct plog **log, const struct plog_env *env, const struct p
  * log_start (may be NULL) get what belongs into the directory's checkpoints.
  */
 enum err plog_close(struct plog *log, int64_t *recovery_point, int64_t *log_start) must_check;
+/*
+ * [worker] The same but for the syncs: when many logs are closed, one logdir_sync_all after all of
+ * them costs less. What *recovery_point says is true only after that.
+ */
+enum err plog_close_unsynced(struct plog *log, int64_t *recovery_point,
+			     int64_t *log_start) must_check;
 /* As after a kill: frees memory, writes nothing. Slices stay good. For deleted partitions and
  * failed directories. */
 void plog_abandon(struct plog *log);

@@ -128,14 +128,14 @@ static enum err plog_sync_seg(struct plog *log, struct seg *seg, bool is_active)
 	return err == ERR_OK && !is_active ? plog_sync_indexes(log, seg->base_offset) : err;
 }
 
-static enum err plog_write_epochs(struct plog *log, const char *text)
+static enum err plog_write_epochs(struct plog *log, const char *text, bool durable)
 {
 	char *path = file_path(log->dir->path, EPOCH_FILE);
 	enum err err;
 
 	if (path == NULL)
 		return ERR_NOMEM;
-	err = file_replace(path, (struct bytes){(const uint8_t *)text, strlen(text)}, true);
+	err = file_replace(path, (struct bytes){(const uint8_t *)text, strlen(text)}, durable);
 	free(path);
 	return err;
 }
@@ -147,7 +147,7 @@ static enum err plog_flush_sync(struct plog *log, struct plog_flush *flush)
 	for (size_t i = 0; i < flush->segs_len && err == ERR_OK; i++)
 		err = plog_sync_seg(log, flush->segs[i], i + 1 == flush->segs_len);
 	if (err == ERR_OK && flush->epochs != NULL)
-		err = plog_write_epochs(log, flush->epochs);
+		err = plog_write_epochs(log, flush->epochs, true);
 	else if (err == ERR_OK && flush->new_names)
 		err = file_sync_dir(log->dir->path);
 	return err;
@@ -426,41 +426,82 @@ enum err plog_checkpoint(struct plog *log, int64_t *recovery_point)
 	return err;
 }
 
-/* What stock makes at its clean stop, and all of it on disk. A log that nobody wrote to has it. */
-static enum err plog_finish(struct plog *log)
+/* What stock makes at its clean stop, into the page cache. */
+static enum err plog_finish_files(struct plog *log)
+{
+	struct seg *active = plog_active(log);
+	struct plog_flush flush = {0};
+	enum err err;
+
+	if (active == NULL)
+		return ERR_OK;
+	plog_lock(log);
+	err = plog_finish_indexes(log, active);
+	if (err == ERR_OK)
+		err = plog_checkpoint_snapshot(log);
+	if (err == ERR_OK)
+		err = plog_flush_take_epochs(log, &flush);
+	plog_unlock(log);
+	if (err == ERR_OK)
+		err = plog_do_work(log);
+	if (err == ERR_OK && flush.epochs != NULL)
+		err = plog_write_epochs(log, flush.epochs, false);
+	plog_flush_fini(&flush);
+	return plog_fail(log, err, "finish its files");
+}
+
+/* The same on disk. */
+static enum err plog_finish_synced(struct plog *log)
 {
 	struct seg *active = plog_active(log);
 	int64_t recovery_point;
-	enum err err = ERR_OK;
+	enum err err;
 
-	if (!log->touched)
-		return plog_is_dirty(log) ? plog_flush(log) : ERR_OK;
 	plog_lock(log);
-	if (active != NULL)
-		err = plog_finish_indexes(log, active);
+	err = active != NULL ? plog_finish_indexes(log, active) : ERR_OK;
 	plog_unlock(log);
 	err = plog_fail(log, err, "finish the indexes");
 	if (err == ERR_OK)
 		err = plog_checkpoint(log, &recovery_point);
-	if (err == ERR_OK && active != NULL)
-		err = plog_fail(log, plog_sync_file(log, plog_end(log), ".snapshot"),
-				"sync a producer snapshot");
-	if (err == ERR_OK && active != NULL)
-		err =
-		    plog_fail(log, plog_synced(file_sync_dir(log->dir->path)), "sync a directory");
-	return err;
+	if (err != ERR_OK || active == NULL)
+		return err;
+	err = plog_sync_file(log, plog_end(log), ".snapshot");
+	if (err == ERR_OK)
+		err = plog_synced(file_sync_dir(log->dir->path));
+	return plog_fail(log, err, "sync a producer snapshot");
 }
 
-enum err plog_close(struct plog *log, int64_t *recovery_point, int64_t *log_start)
+/* A log that nobody has written to since it was opened has all this already. */
+static enum err plog_finish(struct plog *log, bool synced)
+{
+	if (plog_failed(log))
+		return ERR_KAFKA_STORAGE_ERROR;
+	if (!log->touched)
+		return synced && plog_is_dirty(log) ? plog_flush(log) : ERR_OK;
+	return synced ? plog_finish_synced(log) : plog_finish_files(log);
+}
+
+static enum err plog_end_life(struct plog *log, bool synced, int64_t *recovery_point,
+			      int64_t *log_start)
 {
 	enum err err;
 
 	must_be(log, PLOG_MAGIC);
-	err = plog_failed(log) ? ERR_KAFKA_STORAGE_ERROR : plog_finish(log);
+	err = plog_finish(log, synced);
 	if (recovery_point != NULL)
 		*recovery_point = err == ERR_OK ? plog_end(log) : log->recovery_point;
 	if (log_start != NULL)
 		*log_start = plog_start(log);
 	plog_abandon(log);
 	return err;
+}
+
+enum err plog_close(struct plog *log, int64_t *recovery_point, int64_t *log_start)
+{
+	return plog_end_life(log, true, recovery_point, log_start);
+}
+
+enum err plog_close_unsynced(struct plog *log, int64_t *recovery_point, int64_t *log_start)
+{
+	return plog_end_life(log, false, recovery_point, log_start);
 }
