@@ -6,6 +6,9 @@
 #include "base/log.h"
 #include "partition/partition_int.h"
 
+/* With more partitions than this, syncing the whole file system costs less than file by file. */
+#define CLOSE_SYNCED_MAX 64
+
 STAILQ_HEAD(checkpointer_waits, checkpointer_wait);
 
 struct checkpointer {
@@ -204,7 +207,7 @@ void checkpointer_write(struct checkpointer *ckpt, struct checkpointer_wait *wai
 /* -- the clean end ------------------------------------------------------------------------------
  */
 
-static enum err checkpointer_close_one(struct partition *part, struct offsets *offsets)
+static enum err checkpointer_close_one(struct partition *part, bool synced, struct offsets *offsets)
 {
 	struct partition keep = {.topic = str_dup(partition_topic(part)), .idx = part->idx};
 	int64_t recovery_point, log_start, high_watermark = partition_high_watermark(part);
@@ -212,7 +215,7 @@ static enum err checkpointer_close_one(struct partition *part, struct offsets *o
 
 	if (keep.topic == NULL)
 		return ERR_NOMEM;
-	err = partition_close(part, &recovery_point, &log_start);
+	err = partition_close(part, synced, &recovery_point, &log_start);
 	if (err != ERR_OK) {
 		log_error("partition", "closing %s-%d: %s", keep.topic, keep.idx, err_text(err));
 		free(keep.topic);
@@ -228,13 +231,16 @@ enum err checkpointer_close(struct checkpointer *ckpt)
 	struct partition *part;
 	struct offsets offsets;
 	enum err err = offsets_init(&offsets, ckpt->parts_len), one;
+	bool synced = ckpt->parts_len <= CLOSE_SYNCED_MAX;
 
 	must(!ckpt->runs);
 	while ((part = TAILQ_FIRST(&ckpt->parts)) != NULL) {
 		checkpointer_remove(ckpt, part);
-		one = checkpointer_close_one(part, &offsets);
+		one = checkpointer_close_one(part, synced, &offsets);
 		err = err != ERR_OK ? err : one;
 	}
+	if (err == ERR_OK && !synced)
+		err = logdir_sync_all(ckpt->logdir);
 	if (err == ERR_OK)
 		err = offsets_write(&offsets, ckpt->logdir);
 	for (size_t i = 0; i < offsets.len; i++)

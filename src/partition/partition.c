@@ -485,13 +485,15 @@ enum err partition_delete_records(struct partition *part, int64_t offset, int64_
 	return err;
 }
 
-enum err partition_close(struct partition *part, int64_t *recovery_point, int64_t *log_start)
+enum err partition_close(struct partition *part, bool synced, int64_t *recovery_point,
+			 int64_t *log_start)
 {
 	enum err err;
 
 	must_be(part, PARTITION_MAGIC);
 	must(atomic_load(&part->refs) == 1);
-	err = plog_close(part->log, recovery_point, log_start);
+	err = synced ? plog_close(part->log, recovery_point, log_start)
+		     : plog_close_unsynced(part->log, recovery_point, log_start);
 	part->log = NULL;
 	partition_unref(part);
 	return err;

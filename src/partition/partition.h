@@ -116,9 +116,10 @@ void partition_unwait(struct partition *part, struct waiter *waiter);
 
 /*
  * A clean end, on a worker or after the loops have ended: closes the log and frees the partition,
- * whose only reference this is. The two offsets belong into the directory's checkpoints.
+ * whose only reference this is. The two offsets belong into the directory's checkpoints. Without
+ * `synced` all is true only after a logdir_sync_all.
  */
-enum err partition_close(struct partition *part, int64_t *recovery_point,
+enum err partition_close(struct partition *part, bool synced, int64_t *recovery_point,
 			 int64_t *log_start) must_check;
 /*
  * The topic is deleted: resigns, and renames the directory so that its name is free at once. The

@@ -402,6 +402,10 @@ enum err plog_checkpoint(struct plog *log, int64_t *recovery_point)
 	must_be(log, PLOG_MAGIC);
 	plog_lock(log);
 	*recovery_point = log->recovery_point;
+	if (log->recovery_point == plog_end(log) && !plog_has_work(log)) {
+		plog_unlock(log);
+		return plog_failed(log) ? ERR_KAFKA_STORAGE_ERROR : ERR_OK;
+	}
 	active = plog_active(log);
 	if (active != NULL)
 		seg_ref(active);

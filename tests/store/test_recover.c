@@ -54,6 +54,23 @@ static void a_clean_stop_is_taken_up(void **state)
 	assert_int_equal(support_read_all(w, 0, 4096), 211);
 }
 
+static void a_clean_stop_may_leave_the_sync_to_its_caller(void **state)
+{
+	struct world *w = *state;
+
+	fill(w, 200);
+	assert_int_equal(plog_close_unsynced(w->log, &w->args.recovery_point, NULL), ERR_OK);
+	w->log = NULL;
+	w->args.clean = true;
+	assert_int_equal(w->args.recovery_point, 600);
+	assert_true(support_has(w, 600, ".snapshot"));
+	assert_true(support_has(w, 0, ".timeindex"));
+	world_open(w);
+	assert_int_equal(plog_end(w->log), 600);
+	assert_int_equal(plog_latest_epoch(w->log), 0);
+	assert_int_equal(support_read_all(w, 0, 4096), 200);
+}
+
 static void a_killed_log_is_scanned(void **state)
 {
 	struct world *w = *state;
@@ -453,6 +470,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 	    TEST(a_clean_stop_is_taken_up),
+	    TEST(a_clean_stop_may_leave_the_sync_to_its_caller),
 	    TEST(a_killed_log_is_scanned),
 	    TEST(a_torn_tail_is_cut_at_any_byte),
 	    TEST(a_flipped_byte_cuts_from_its_batch_on),
