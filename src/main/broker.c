@@ -14,32 +14,19 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "api/api.h"
-#include "api/fetch_session.h"
 #include "api/producer_ids.h"
 #include "base/log.h"
 #include "base/rnd.h"
 #include "coord/coord.h"
+#include "main/listen.h"
 #include "main/replicas.h"
+#include "main/station.h"
 #include "meta/config_listeners.h"
 #include "meta/controller.h"
 #include "meta/datadir.h"
-#include "net/net.h"
-#include "partition/append_turn.h"
 #include "partition/flush.h"
-#include "record/codec.h"
 
-#define IO_LOOPS_MAX  8
-#define LISTENERS_MAX 32
-/* The most that one batch may decompress to while it is checked. */
-#define DECOMPRESSED_BYTES_MAX (512u * 1024 * 1024)
-
-/* One loop with all that hangs on it. */
-struct broker_loop {
-	struct api_loop api;
-	struct wake_box box;
-	struct image_subscriber images;
-};
+#define IO_LOOPS_MAX 8
 
 struct broker {
 	const struct config *config;
@@ -52,15 +39,13 @@ struct broker {
 	struct replicas *replicas;
 	struct controller *controller;
 	struct coord *coord;
-	struct net *net;
 	struct api api;
-	struct broker_loop control;
-	struct broker_loop io[IO_LOOPS_MAX];
+	struct station control;
+	struct station io[IO_LOOPS_MAX];
 	size_t io_len;
 	bool io_runs;
 
-	struct image_endpoint endpoints[LISTENERS_MAX];
-	size_t endpoints_len;
+	struct listen listen;
 
 	/* stopping */
 	ev_signal term, interrupt;
@@ -72,49 +57,6 @@ struct broker {
 
 /* -- loops ---------------------------------------------------------------------------------------
  */
-
-static void broker_on_image(struct image_subscriber *sub, const struct image *img)
-{
-	struct broker_loop *bl = container_of(sub, struct broker_loop, images);
-
-	bl->api.image = img;
-}
-
-static enum err broker_loop_init(struct broker *broker, struct broker_loop *bl, const char *name,
-				 int index)
-{
-	struct loop *loop = loop_new(name, broker->clock);
-	int64_t slots =
-	    config_int64(broker->config, CONFIG_MAX_INCREMENTAL_FETCH_SESSION_CACHE_SLOTS);
-
-	wake_box_init(&bl->box, loop);
-	bl->images = (struct image_subscriber){.loop = loop, .on_image = broker_on_image};
-	bl->api = (struct api_loop){
-	    .api = &broker->api,
-	    .loop = loop,
-	    .index = index,
-	    .appends = append_turn_new(loop, &bl->box),
-	    .sessions =
-		fetch_sessions_new(loop, index < 0 ? 0 : index, (size_t)slots / broker->io_len + 1),
-	    .scratch = codec_scratch_new(DECOMPRESSED_BYTES_MAX),
-	    .box = &bl->box,
-	};
-	loop_set_user(loop, &bl->api);
-	return bl->api.appends != NULL && bl->api.sessions != NULL && bl->api.scratch != NULL
-		   ? ERR_OK
-		   : ERR_NOMEM;
-}
-
-static void broker_loop_fini(struct broker_loop *bl)
-{
-	if (bl->api.loop == NULL)
-		return;
-	append_turn_free(bl->api.appends);
-	fetch_sessions_free(bl->api.sessions);
-	codec_scratch_free(bl->api.scratch);
-	wake_box_fini(&bl->box);
-	loop_free(bl->api.loop);
-}
 
 static size_t broker_io_loops(const struct config *config)
 {
@@ -132,10 +74,16 @@ static enum err broker_make_loops(struct broker *broker)
 							"io-4", "io-5", "io-6", "io-7"};
 	enum err err;
 
+	size_t slots;
+
 	broker->io_len = broker_io_loops(broker->config);
-	err = broker_loop_init(broker, &broker->control, "control", -1);
+	slots =
+	    (size_t)config_int64(broker->config, CONFIG_MAX_INCREMENTAL_FETCH_SESSION_CACHE_SLOTS) /
+		broker->io_len +
+	    1;
+	err = station_init(&broker->control, &broker->api, "control", -1, slots);
 	for (size_t i = 0; err == ERR_OK && i < broker->io_len; i++)
-		err = broker_loop_init(broker, &broker->io[i], names[i], (int)i);
+		err = station_init(&broker->io[i], &broker->api, names[i], (int)i, slots);
 	broker->api.control = &broker->control.api;
 	return err;
 }
@@ -240,85 +188,13 @@ static enum err broker_open_logs(struct broker *broker)
 	return replicas_open(broker->replicas);
 }
 
-/* -- the network ---------------------------------------------------------------------------------
- */
-
-static void broker_handle(void *ctx, struct req *req)
-{
-	api_dispatch(loop_user(req->loop), req);
-}
-
-static enum err broker_make_net(struct broker *broker)
-{
-	const struct config *config = broker->config;
-	struct loop *loops[IO_LOOPS_MAX];
-	struct net_config cfg;
-	int64_t queued = config_int64(config, CONFIG_QUEUED_MAX_REQUEST_BYTES);
-
-	net_config_default(&cfg);
-	cfg.request_bytes_max = (size_t)config_int64(config, CONFIG_SOCKET_REQUEST_MAX_BYTES);
-	if (queued > 0)
-		cfg.queued_bytes_max = (size_t)queued;
-	cfg.idle_ms_max = config_int64(config, CONFIG_CONNECTIONS_MAX_IDLE_MS);
-	cfg.connections_max = (int32_t)config_int64(config, CONFIG_MAX_CONNECTIONS);
-	cfg.connections_per_ip_max = (int32_t)config_int64(config, CONFIG_MAX_CONNECTIONS_PER_IP);
-	for (size_t i = 0; i < broker->io_len; i++)
-		loops[i] = broker->io[i].api.loop;
-	broker->net = net_new(&cfg, loops, broker->io_len, broker_handle, broker);
-	return broker->net != NULL ? ERR_OK : ERR_NOMEM;
-}
-
-static enum err broker_listen_one(struct broker *broker, const struct config_listener *listener)
-{
-	struct net_listener_config cfg = {
-	    .name = listener->name,
-	    .host = listener->host,
-	    .port = (uint16_t)listener->port,
-	    .backlog = (int)config_int64(broker->config, CONFIG_SOCKET_LISTEN_BACKLOG_SIZE),
-	    .send_buffer_bytes = (int)config_int64(broker->config, CONFIG_SOCKET_SEND_BUFFER_BYTES),
-	    .receive_buffer_bytes =
-		(int)config_int64(broker->config, CONFIG_SOCKET_RECEIVE_BUFFER_BYTES),
-	};
-	struct image_endpoint *endpoint = &broker->endpoints[broker->endpoints_len];
-	uint16_t port = cfg.port;
-	enum err err = ERR_OK;
-
-	if (listener->controller)
-		return ERR_OK;
-	if (broker->endpoints_len == LISTENERS_MAX) {
-		log_error("broker", "more than %d listeners", LISTENERS_MAX);
-		return ERR_BADCONFIG;
-	}
-	/* The system's own tuning beats a fixed buffer, unless somebody asked for one. */
-	if (!config_is_set(broker->config, CONFIG_SOCKET_SEND_BUFFER_BYTES))
-		cfg.send_buffer_bytes = -1;
-	if (!config_is_set(broker->config, CONFIG_SOCKET_RECEIVE_BUFFER_BYTES))
-		cfg.receive_buffer_bytes = -1;
-	if (broker->net != NULL)
-		err = net_listen(broker->net, &cfg, &port);
-	if (err != ERR_OK)
-		return err;
-	*endpoint = (struct image_endpoint){
-	    .listener = str_of(listener->name),
-	    .host = str_of(listener->advertised_host),
-	    .port = listener->advertised_port != 0 ? (uint16_t)listener->advertised_port : port,
-	    .security_protocol = (int16_t)listener->security,
-	};
-	broker->endpoints_len++;
-	log_info("broker", "listener %s on %s:%d, advertised as %s:%d", listener->name,
-		 listener->host, port, listener->advertised_host, endpoint->port);
-	return ERR_OK;
-}
-
 static enum err broker_listen(struct broker *broker, bool with_network)
 {
-	size_t len;
-	const struct config_listener *listeners = config_listeners(broker->config, &len);
-	enum err err = with_network ? broker_make_net(broker) : ERR_OK;
+	struct loop *loops[IO_LOOPS_MAX];
 
-	for (size_t i = 0; err == ERR_OK && i < len; i++)
-		err = broker_listen_one(broker, &listeners[i]);
-	return err;
+	for (size_t i = 0; i < broker->io_len; i++)
+		loops[i] = broker->io[i].api.loop;
+	return listen_bind(&broker->listen, broker->config, loops, broker->io_len, with_network);
 }
 
 /* -- the controller and the coordinator -----------------------------------------------------------
@@ -333,8 +209,8 @@ static enum err broker_open_metadata(struct broker *broker)
 	    .config = broker->config,
 	    .node_id = config_node_id(broker->config),
 	    .directory_id = broker->datadir.directory_id,
-	    .endpoints = broker->endpoints,
-	    .endpoints_len = broker->endpoints_len,
+	    .endpoints = broker->listen.endpoints,
+	    .endpoints_len = broker->listen.endpoints_len,
 	    .rack = config_str(broker->config, CONFIG_BROKER_RACK),
 	    .previous_broker_epoch = broker->logdir->broker_epoch,
 	    .hooks = replicas_hooks(broker->replicas),
@@ -367,8 +243,6 @@ static enum err broker_lead(struct broker *broker)
 	if (broker->coord == NULL || broker->api.producer_ids == NULL)
 		return ERR_NOMEM;
 	replicas_set_coord(broker->replicas, broker->coord);
-	broker->api.clock = broker->clock;
-	broker->api.config = broker->config;
 	broker->api.controller = broker->controller;
 	broker->api.coord = broker->coord;
 	broker->api.checkpointer = broker->checkpointer;
@@ -388,6 +262,8 @@ enum err broker_new(const struct config *config, const struct clock *clock, bool
 		return ERR_NOMEM;
 	broker->config = config;
 	broker->clock = clock;
+	broker->api.config = config;
+	broker->api.clock = clock;
 	broker->workers = worker_pool_new((int)config_int64(config, CONFIG_BACKGROUND_THREADS));
 	err = broker_open_dir(broker);
 	if (err == ERR_OK)
@@ -400,8 +276,8 @@ enum err broker_new(const struct config *config, const struct clock *clock, bool
 		err = broker_open_metadata(broker);
 	if (err == ERR_OK)
 		err = broker_lead(broker);
-	if (err == ERR_OK && broker->net != NULL)
-		err = net_open(broker->net);
+	if (err == ERR_OK && broker->listen.net != NULL)
+		err = net_open(broker->listen.net);
 	return err;
 }
 
@@ -444,8 +320,8 @@ static void broker_stop(struct broker *broker)
 		return;
 	broker->stopping = true;
 	log_info("broker", "stopping");
-	if (broker->net != NULL)
-		net_stop(broker->net, broker_on_net_stopped, broker);
+	if (broker->listen.net != NULL)
+		net_stop(broker->listen.net, broker_on_net_stopped, broker);
 	else
 		broker_on_net_stopped(broker);
 }
@@ -568,8 +444,8 @@ static void broker_settle(struct broker *broker)
 /* From the top of the house down: each lets go of what is below. */
 static void broker_free_rooms(struct broker *broker)
 {
-	if (broker->net != NULL)
-		net_free(broker->net);
+	if (broker->listen.net != NULL)
+		net_free(broker->listen.net);
 	if (broker->api.producer_ids != NULL)
 		producer_ids_free(broker->api.producer_ids);
 	if (broker->coord != NULL)
@@ -595,9 +471,9 @@ void broker_free(struct broker *broker)
 	broker_settle(broker);
 	if (broker->replicas != NULL)
 		replicas_free(broker->replicas);
-	broker_loop_fini(&broker->control);
+	station_fini(&broker->control);
 	for (size_t i = 0; i < broker->io_len; i++)
-		broker_loop_fini(&broker->io[i]);
+		station_fini(&broker->io[i]);
 	worker_pool_free(broker->workers);
 	if (broker->logdir != NULL)
 		logdir_close(broker->logdir);
