@@ -38,7 +38,7 @@ class Row:
             return f'-1, or {args[0]} to {args[1]}'
         if name in ('ONE_OF', 'ONE_OF_ANYCASE', 'FILLED_OF'):
             return 'of ' + text(args).replace(',', ', ')
-        return {'FILLED': 'not empty', 'NON_EMPTY': 'not empty'}.get(name)
+        return {'FILLED': 'not empty', 'NON_EMPTY': 'not empty', 'COUNTS': 'host:number, separated by commas'}.get(name)
 
     def facts(self):
         yield TYPES[self.type] + (f', {self.allowed()}' if self.allowed() else '')

@@ -15,6 +15,7 @@
 #include "api/handlers.h"
 #include "api/loggers.h"
 #include "meta/config.h"
+#include "meta/controller.h"
 #include "meta/image.h"
 #include "proto/describe_configs.h"
 
@@ -153,6 +154,24 @@ describe_broker(struct describe *d,
 }
 
 static enum err
+describe_topic(struct describe *d,
+	       const struct describe_configs_req_describe_configs_resource *resource,
+	       struct describe_configs_res_describe_configs_result *out)
+{
+	struct str message;
+	enum err err;
+
+	if (image_topic_by_name(d->al->image, resource->resource_name) != NULL)
+		return describe_settings(d, resource, out);
+	err = controller_check_name(&d->arena, resource->resource_name, &message);
+	if (err != ERR_OK)
+		refuse(out, err, message);
+	else
+		out->error_code = errcode_of(ERR_UNKNOWN_TOPIC_OR_PARTITION);
+	return ERR_OK;
+}
+
+static enum err
 describe_resource(struct describe *d,
 		  const struct describe_configs_req_describe_configs_resource *resource,
 		  struct describe_configs_res_describe_configs_result *out)
@@ -161,10 +180,7 @@ describe_resource(struct describe *d,
 	out->resource_name = resource->resource_name;
 	switch (resource->resource_type) {
 	case CONFIG_RESOURCE_TOPIC:
-		if (image_topic_by_name(d->al->image, resource->resource_name) != NULL)
-			return describe_settings(d, resource, out);
-		out->error_code = errcode_of(ERR_UNKNOWN_TOPIC_OR_PARTITION);
-		return ERR_OK;
+		return describe_topic(d, resource, out);
 	case CONFIG_RESOURCE_BROKER:
 	case CONFIG_RESOURCE_LOGGER:
 		return describe_broker(d, resource, out);

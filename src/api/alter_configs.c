@@ -88,6 +88,15 @@ static void refuse_nulls(struct arena *arena, struct controller_config_resource 
 	}
 }
 
+static void refuse_bad_topic(struct arena *arena, struct controller_config_resource *resource)
+{
+	if (resource->name.len == 0)
+		refuse(resource, ERR_INVALID_REQUEST,
+		       STR("Default topic resources are not allowed."));
+	else
+		resource->err = controller_check_name(arena, resource->name, &resource->message);
+}
+
 static void refuse_other_broker(struct alter_configs *alter,
 				struct controller_config_resource *resource)
 {
@@ -175,6 +184,8 @@ static bool check_resource(struct alter_configs *alter, struct controller_config
 		refuse_other_broker(alter, resource);
 		break;
 	case CONFIG_RESOURCE_TOPIC:
+		refuse_bad_topic(arena, resource);
+		break;
 	case CONFIG_RESOURCE_METRICS:
 	case CONFIG_RESOURCE_GROUP:
 		break;

@@ -60,6 +60,7 @@ enum config_check_kind {
 	CONFIG_CHECK_NON_EMPTY,
 	CONFIG_CHECK_NON_NULL,
 	CONFIG_CHECK_REPLICAS, /* "*", or partition:broker,... */
+	CONFIG_CHECK_COUNTS,   /* host:number,... */
 	CONFIG_CHECK_RESET,    /* latest, earliest or by_duration:PnDTnHnMn.nS */
 };
 

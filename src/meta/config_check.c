@@ -289,6 +289,26 @@ static enum err check_replicas(enum config_id id, struct str value, char *messag
 	return ERR_OK;
 }
 
+static enum err check_counts(enum config_id id, struct str value, char *message)
+{
+	struct str entry;
+	size_t pos = 0;
+	int64_t count;
+
+	while (config_list_next(value, &pos, &entry)) {
+		size_t colon = entry.len;
+		while (colon > 0 && entry.ptr[colon - 1] != ':')
+			colon--;
+		if (colon >= 2 &&
+		    str_to_int64((struct str){entry.ptr + colon, entry.len - colon}, &count) &&
+		    count >= 0)
+			continue;
+		return check_invalid(id, value, message,
+				     "Entries must be in the form {host}:{number}");
+	}
+	return ERR_OK;
+}
+
 static enum err check_list(enum config_id id, struct str value, char *message)
 {
 	const struct config_row *row = &config_rows[id];
@@ -329,6 +349,8 @@ static enum err check_string(enum config_id id, struct str value, char *message)
 		return check_word(id, value, message);
 	case CONFIG_CHECK_RESET:
 		return check_reset(id, value, message);
+	case CONFIG_CHECK_COUNTS:
+		return check_counts(id, value, message);
 	case CONFIG_CHECK_NON_EMPTY:
 		if (value.len == 0)
 			return check_invalid(id, value, message, "String must be non-empty");
@@ -490,6 +512,9 @@ void config_allowed(enum config_id id, char *buf, size_t size_bytes)
 		return;
 	case CONFIG_CHECK_RESET:
 		snprintf(buf, size_bytes, "latest, earliest or by_duration:PnDTnHnMn.nS");
+		return;
+	case CONFIG_CHECK_COUNTS:
+		snprintf(buf, size_bytes, "entries in the form {host}:{number}");
 		return;
 	case CONFIG_CHECK_REPLICAS:
 		snprintf(buf, size_bytes, "* or a list of partition:broker");

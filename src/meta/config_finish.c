@@ -246,26 +246,6 @@ static bool list_has(struct str list, struct str word)
 	return false;
 }
 
-static enum err finish_overrides(const struct config *cfg, char *message)
-{
-	enum config_id id = CONFIG_MAX_CONNECTIONS_PER_IP_OVERRIDES;
-	struct str entry;
-	size_t pos = 0;
-
-	while (config_list_next(config_str(cfg, id), &pos, &entry)) {
-		size_t colon = entry.len;
-		int64_t count;
-		while (colon > 0 && entry.ptr[colon - 1] != ':')
-			colon--;
-		if (colon < 2 ||
-		    !str_to_int64((struct str){entry.ptr + colon, entry.len - colon}, &count) ||
-		    count < 0)
-			return config_complain(cfg, id, message,
-					       "allowed: entries in the form {host}:{number}");
-	}
-	return ERR_OK;
-}
-
 static enum err finish_misc(const struct config *cfg, char *message)
 {
 	if (config_int64(cfg, CONFIG_MAX_CONNECTIONS_PER_IP) == 0 &&
@@ -299,7 +279,6 @@ enum err config_finish(struct config *cfg, char message[CONFIG_MESSAGE_SIZE])
 	    (err = finish_dirs(cfg, message)) != ERR_OK ||
 	    (err = finish_times(cfg, message)) != ERR_OK ||
 	    (err = finish_orders(cfg, message)) != ERR_OK ||
-	    (err = finish_overrides(cfg, message)) != ERR_OK ||
 	    (err = finish_misc(cfg, message)) != ERR_OK)
 		return err;
 	config_topic_base(cfg, &cfg->topic_base);

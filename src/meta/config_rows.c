@@ -52,6 +52,10 @@
 	{                                     \
 		.kind = CONFIG_CHECK_REPLICAS \
 	}
+#define COUNTS                              \
+	{                                   \
+		.kind = CONFIG_CHECK_COUNTS \
+	}
 #define RESET                              \
 	{                                  \
 		.kind = CONFIG_CHECK_RESET \

@@ -61,6 +61,12 @@ void controller_alter_configs(struct controller *ctl, struct arena *arena,
 	seen.validate_only = validate_only;
 }
 
+enum err controller_check_name(struct arena *arena, struct str name, struct str *message)
+{
+	*message = str_eq(name, STR("bad!")) ? STR("bad name") : STR_NULL;
+	return message->ptr == NULL ? ERR_OK : ERR_INVALID_TOPIC_EXCEPTION;
+}
+
 void controller_commit(struct controller *ctl, struct controller_wait *wait)
 {
 	seen.wait = wait;
@@ -271,6 +277,7 @@ static void describes_all_or_says_why_not(void **state)
 		size_t configs;
 	} cases[] = {
 	    {2, "t1", 0, "", 33},
+	    {2, "bad!", 17, "bad name", 0},
 	    {4, "1", 0, "", 340},
 	    {4, "", 0, "", 0},
 	    {4, "9", 42, "Unexpected broker id, expected 1 or empty string, but received 9", 0},
@@ -327,8 +334,8 @@ struct resource {
 
 static struct rd alter(int version, const struct resource *all, size_t len, bool validate_only)
 {
-	struct incremental_alter_configs_req_alter_configs_resource resources[8];
-	struct incremental_alter_configs_req_alterable_config configs[8][3];
+	struct incremental_alter_configs_req_alter_configs_resource resources[16];
+	struct incremental_alter_configs_req_alterable_config configs[16][3];
 	struct incremental_alter_configs_req in;
 
 	incremental_alter_configs_req_init(&in);

@@ -209,6 +209,11 @@ static void changes_are_checked_in_kafkas_words(void **state)
 	    {CONFIG_RESOURCE_BROKER, "1", "listener.name.plaintext.ssl.keystore.type", "PKCS12",
 	     ERR_OK, ""},
 	    {CONFIG_RESOURCE_BROKER, "1", "foo.bar", "3", ERR_OK, ""},
+	    {CONFIG_RESOURCE_BROKER, "", "max.connections.per.ip.overrides", "h:1", ERR_OK, ""},
+	    {CONFIG_RESOURCE_BROKER, "", "max.connections.per.ip.overrides", "foo",
+	     ERR_INVALID_REQUEST,
+	     "Invalid value foo for configuration max.connections.per.ip.overrides: Entries must "
+	     "be in the form {host}:{number}"},
 	    {CONFIG_RESOURCE_BROKER, "1", "leader.replication.throttled.rate", "x",
 	     ERR_INVALID_REQUEST,
 	     "Invalid value x for configuration leader.replication.throttled.rate: Not a number of "
