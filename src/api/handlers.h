@@ -8,6 +8,15 @@ extern const struct api_handler api_produce;			  /* 0 */
 extern const struct api_handler api_fetch;			  /* 1 */
 extern const struct api_handler api_list_offsets;		  /* 2 */
 extern const struct api_handler api_metadata;			  /* 3 */
+extern const struct api_handler api_offset_commit;		  /* 8 */
+extern const struct api_handler api_offset_fetch;		  /* 9 */
+extern const struct api_handler api_find_coordinator;		  /* 10 */
+extern const struct api_handler api_join_group;			  /* 11 */
+extern const struct api_handler api_heartbeat;			  /* 12 */
+extern const struct api_handler api_leave_group;		  /* 13 */
+extern const struct api_handler api_sync_group;			  /* 14 */
+extern const struct api_handler api_describe_groups;		  /* 15 */
+extern const struct api_handler api_list_groups;		  /* 16 */
 extern const struct api_handler api_api_versions;		  /* 18 */
 extern const struct api_handler api_create_topics;		  /* 19 */
 extern const struct api_handler api_delete_topics;		  /* 20 */
@@ -17,8 +26,10 @@ extern const struct api_handler api_offset_for_leader_epoch;	  /* 23 */
 extern const struct api_handler api_describe_configs;		  /* 32 */
 extern const struct api_handler api_alter_configs;		  /* 33 */
 extern const struct api_handler api_create_partitions;		  /* 37 */
+extern const struct api_handler api_delete_groups;		  /* 42 */
 extern const struct api_handler api_incremental_alter_configs;	  /* 44 */
 extern const struct api_handler api_list_partition_reassignments; /* 46 */
+extern const struct api_handler api_offset_delete;		  /* 47 */
 extern const struct api_handler api_describe_cluster;		  /* 60 */
 extern const struct api_handler api_describe_topic_partitions;	  /* 75 */
 

@@ -10,7 +10,8 @@ enum err view_describe(const struct shard *shard, struct str group_id, struct ar
 	*out = (struct group_view){.state = STR("Dead"),
 				   .protocol_type = STR(""),
 				   .protocol = STR("")};
-	if (group == NULL || group->type != GROUP_CLASSIC)
+	out->other_type = group != NULL && group->type != GROUP_CLASSIC;
+	if (group == NULL || out->other_type)
 		return ERR_OK;
 	out->members_len = HASH_COUNT(group->members);
 	out->members = arena_array(arena, out->members_len, sizeof(*out->members));
