@@ -44,54 +44,37 @@ static void alter_configs_answer(struct alter_configs *alter)
 	api_end(req);
 }
 
-static bool alter_configs_take(struct controller_config_resource *out,
-			       const struct alter_configs_req_alter_configs_resource *in,
-			       struct arena *arena)
+static bool alter_configs_take(struct alter_configs *alter,
+			       const struct alter_configs_req_alter_configs_resource *in)
 {
 	struct controller_config_change *changes =
-	    arena_array(arena, in->configs_len, sizeof(*changes));
+	    alter_configs_add(alter, in->resource_type, in->resource_name, in->configs_len, true);
 
-	if (changes == NULL && in->configs_len > 0)
-		return false;
-	for (size_t i = 0; i < in->configs_len; i++)
+	for (size_t i = 0; changes != NULL && i < in->configs_len; i++)
 		changes[i] = (struct controller_config_change){.name = in->configs[i].name,
 							       .value = in->configs[i].value,
 							       .op = CONTROLLER_CONFIG_SET};
-	*out = (struct controller_config_resource){.type = in->resource_type,
-						   .name = in->resource_name,
-						   .changes = changes,
-						   .changes_len = in->configs_len,
-						   .replace = true,
-						   .message = STR_NULL};
-	return true;
+	return changes != NULL;
 }
 
 static void alter_configs_handle(struct api_loop *al, struct req *req)
 {
-	struct alter_configs *alter = arena_alloc(&req->arena, sizeof(*alter));
+	struct alter_configs *alter;
 	struct alter_configs_req in;
 	enum err err =
 	    alter_configs_req_decode(&in, &req->body, req->header.api_version, &req->arena);
+	size_t taken = 0;
 
 	if (err != ERR_OK) {
 		api_malformed(req, err);
 		return;
 	}
-	if (alter == NULL) {
-		api_overload(req);
-		return;
-	}
-	alter->al = al;
-	alter->req = req;
-	alter->validate_only = in.validate_only;
-	alter->answer = alter_configs_answer;
-	alter->resources = arena_array(&req->arena, in.resources_len, sizeof(*alter->resources));
-	for (; alter->resources != NULL && alter->resources_len < in.resources_len;
-	     alter->resources_len++)
-		if (!alter_configs_take(&alter->resources[alter->resources_len],
-					&in.resources[alter->resources_len], &req->arena))
-			break;
-	if (alter->resources_len < in.resources_len)
+	alter =
+	    alter_configs_new(al, req, in.resources_len, in.validate_only, alter_configs_answer);
+	while (alter != NULL && taken < in.resources_len &&
+	       alter_configs_take(alter, &in.resources[taken]))
+		taken++;
+	if (alter == NULL || taken < in.resources_len)
 		api_overload(req);
 	else
 		alter_configs_run(alter);

@@ -239,6 +239,41 @@ static void committed(struct controller_wait *wait, enum err err)
 	alter->answer(alter);
 }
 
+struct alter_configs *alter_configs_new(struct api_loop *al, struct req *req, size_t resources_len,
+					bool validate_only,
+					void (*answer)(struct alter_configs *alter))
+{
+	struct alter_configs *alter = arena_alloc(&req->arena, sizeof(*alter));
+
+	if (alter == NULL)
+		return NULL;
+	*alter = (struct alter_configs){.al = al,
+					.req = req,
+					.validate_only = validate_only,
+					.answer = answer};
+	alter->resources = arena_array(&req->arena, resources_len > 0 ? resources_len : 1,
+				       sizeof(*alter->resources));
+	return alter->resources != NULL ? alter : NULL;
+}
+
+struct controller_config_change *alter_configs_add(struct alter_configs *alter, int8_t type,
+						   struct str name, size_t changes_len,
+						   bool replace)
+{
+	struct controller_config_change *changes =
+	    arena_array(&alter->req->arena, changes_len > 0 ? changes_len : 1, sizeof(*changes));
+
+	if (changes != NULL)
+		alter->resources[alter->resources_len++] =
+		    (struct controller_config_resource){.type = type,
+							.name = name,
+							.changes = changes,
+							.changes_len = changes_len,
+							.replace = replace,
+							.message = STR_NULL};
+	return changes;
+}
+
 void alter_configs_run(struct alter_configs *alter)
 {
 	bool ok = refuse_same_resources(alter);

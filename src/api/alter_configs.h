@@ -25,6 +25,14 @@ struct alter_configs {
 	struct controller_wait wait;
 };
 
+/* For a request with that many resources. NULL when its arena is full. */
+struct alter_configs *alter_configs_new(struct api_loop *al, struct req *req, size_t resources_len,
+					bool validate_only,
+					void (*answer)(struct alter_configs *alter)) must_check;
+/* The next resource; what it returns is room for its changes, NULL when the arena is full. */
+struct controller_config_change *alter_configs_add(struct alter_configs *alter, int8_t type,
+						   struct str name, size_t changes_len,
+						   bool replace) must_check;
 /* Checks, changes, waits until every loop has seen it, and calls answer. */
 void alter_configs_run(struct alter_configs *alter);
 

@@ -88,43 +88,20 @@
 #define SYN2(a, b)    .synonyms = {CONFIG_##a, CONFIG_##b, CONFIG_NONE}
 #define SYN3(a, b, c) .synonyms = {CONFIG_##a, CONFIG_##b, CONFIG_##c}
 
-#define BROKER(i, n, t, d, c, u, us, dc)                    \
-	[CONFIG_##i] = {.name = n,                          \
-			.resource = CONFIG_RESOURCE_BROKER, \
-			.type = t,                          \
-			.value_default = d,                 \
-			.check = c,                         \
-			u,                                  \
-			NO_SYNONYM,                         \
-			.use = us,                          \
-			.doc = dc},
-#define TOPIC(i, n, t, d, c, s, us, dc)                          \
-	[TOPIC_CONFIG_##i] = {.name = n,                         \
-			      .resource = CONFIG_RESOURCE_TOPIC, \
-			      .type = t,                         \
-			      .value_default = d,                \
-			      .check = c,                        \
-			      s,                                 \
-			      .use = us,                         \
-			      .doc = dc},
-#define GROUP(i, n, t, d, c, s, us, dc)                          \
-	[GROUP_CONFIG_##i] = {.name = n,                         \
-			      .resource = CONFIG_RESOURCE_GROUP, \
-			      .type = t,                         \
-			      .value_default = d,                \
-			      .check = c,                        \
-			      s,                                 \
-			      .use = us,                         \
-			      .doc = dc},
-#define METRICS(i, n, t, d, c, s, us, dc)                            \
-	[METRICS_CONFIG_##i] = {.name = n,                           \
-				.resource = CONFIG_RESOURCE_METRICS, \
-				.type = t,                           \
-				.value_default = d,                  \
-				.check = c,                          \
-				s,                                   \
-				.use = us,                           \
-				.doc = dc},
+/* The last two of a row may expand to several initializers, hence the dots. */
+#define CELL(n, r, t, d, us, dc, ...)                                                          \
+	{                                                                                      \
+		.name = n, .resource = r, .type = t, .value_default = d, .use = us, .doc = dc, \
+		__VA_ARGS__                                                                    \
+	}
+#define BROKER(i, n, t, d, c, u, us, dc) \
+	[CONFIG_##i] = CELL(n, CONFIG_RESOURCE_BROKER, t, d, us, dc, .check = c, u, NO_SYNONYM),
+#define TOPIC(i, n, t, d, c, s, us, dc) \
+	[TOPIC_CONFIG_##i] = CELL(n, CONFIG_RESOURCE_TOPIC, t, d, us, dc, .check = c, s),
+#define GROUP(i, n, t, d, c, s, us, dc) \
+	[GROUP_CONFIG_##i] = CELL(n, CONFIG_RESOURCE_GROUP, t, d, us, dc, .check = c, s),
+#define METRICS(i, n, t, d, c, s, us, dc) \
+	[METRICS_CONFIG_##i] = CELL(n, CONFIG_RESOURCE_METRICS, t, d, us, dc, .check = c, s),
 
 const struct config_row config_rows[CONFIG_COUNT] = {
 #include "meta/config_rows.def"

@@ -39,86 +39,61 @@ static enum topic_compression compression_of(struct str text)
 	return TOPIC_COMPRESSION_PRODUCER;
 }
 
-/* -1 is "without end", and so is anything below it. */
-static int64_t without_end(int64_t number)
+/* Where numbers go. Rows that nothing here acts on (remote storage, throttles) have no field. */
+#define FIELD(row, field)                                                 \
+	{                                                                 \
+		TOPIC_CONFIG_##row, offsetof(struct topic_config, field), \
+		    sizeof(((struct topic_config *)0)->field)             \
+	}
+static const struct field {
+	enum config_id id;
+	size_t offset, size;
+} fields[] = {
+    FIELD(SEGMENT_BYTES, segment_bytes),
+    FIELD(INTERNAL_SEGMENT_BYTES, segment_bytes),
+    FIELD(SEGMENT_MS, segment_ms),
+    FIELD(SEGMENT_JITTER_MS, segment_jitter_ms),
+    FIELD(SEGMENT_INDEX_BYTES, segment_index_bytes),
+    FIELD(INDEX_INTERVAL_BYTES, index_interval_bytes),
+    FIELD(RETENTION_MS, retention_ms),
+    FIELD(RETENTION_BYTES, retention_bytes),
+    FIELD(MAX_MESSAGE_BYTES, max_message_bytes),
+    FIELD(MESSAGE_TIMESTAMP_BEFORE_MAX_MS, timestamp_before_max_ms),
+    FIELD(MESSAGE_TIMESTAMP_AFTER_MAX_MS, timestamp_after_max_ms),
+    FIELD(COMPRESSION_GZIP_LEVEL, gzip_level),
+    FIELD(COMPRESSION_LZ4_LEVEL, lz4_level),
+    FIELD(COMPRESSION_ZSTD_LEVEL, zstd_level),
+    FIELD(FLUSH_MESSAGES, flush_messages),
+    FIELD(FLUSH_MS, flush_ms),
+    FIELD(MIN_INSYNC_REPLICAS, min_insync_replicas),
+    FIELD(UNCLEAN_LEADER_ELECTION_ENABLE, unclean_leader_election),
+    FIELD(PREALLOCATE, preallocate),
+    FIELD(FILE_DELETE_DELAY_MS, file_delete_delay_ms),
+    FIELD(DELETE_RETENTION_MS, delete_retention_ms),
+    FIELD(MIN_COMPACTION_LAG_MS, min_compaction_lag_ms),
+    FIELD(MAX_COMPACTION_LAG_MS, max_compaction_lag_ms),
+};
+
+static void put_field(struct topic_config *out, const struct field *field, int64_t number)
 {
-	return number < 0 ? -1 : number;
+	void *to = (char *)out + field->offset;
+
+	if (field->size == sizeof(bool))
+		*(bool *)to = number != 0;
+	else if (field->size == sizeof(int32_t))
+		*(int32_t *)to = (int32_t)number;
+	else
+		*(int64_t *)to = number;
 }
 
-/* Rows that nothing here acts on (remote storage, throttles) have no field. */
 static void put_number(struct topic_config *out, enum config_id id, int64_t number)
 {
-	switch ((int)id) {
-	case TOPIC_CONFIG_SEGMENT_BYTES:
-	case TOPIC_CONFIG_INTERNAL_SEGMENT_BYTES:
-		out->segment_bytes = (int32_t)number;
-		break;
-	case TOPIC_CONFIG_SEGMENT_MS:
-		out->segment_ms = number;
-		break;
-	case TOPIC_CONFIG_SEGMENT_JITTER_MS:
-		out->segment_jitter_ms = number;
-		break;
-	case TOPIC_CONFIG_SEGMENT_INDEX_BYTES:
-		out->segment_index_bytes = (int32_t)number;
-		break;
-	case TOPIC_CONFIG_INDEX_INTERVAL_BYTES:
-		out->index_interval_bytes = (int32_t)number;
-		break;
-	case TOPIC_CONFIG_RETENTION_MS:
-		out->retention_ms = without_end(number);
-		break;
-	case TOPIC_CONFIG_RETENTION_BYTES:
-		out->retention_bytes = without_end(number);
-		break;
-	case TOPIC_CONFIG_MAX_MESSAGE_BYTES:
-		out->max_message_bytes = (int32_t)number;
-		break;
-	case TOPIC_CONFIG_MESSAGE_TIMESTAMP_BEFORE_MAX_MS:
-		out->timestamp_before_max_ms = number;
-		break;
-	case TOPIC_CONFIG_MESSAGE_TIMESTAMP_AFTER_MAX_MS:
-		out->timestamp_after_max_ms = number;
-		break;
-	case TOPIC_CONFIG_COMPRESSION_GZIP_LEVEL:
-		out->gzip_level = (int32_t)number;
-		break;
-	case TOPIC_CONFIG_COMPRESSION_LZ4_LEVEL:
-		out->lz4_level = (int32_t)number;
-		break;
-	case TOPIC_CONFIG_COMPRESSION_ZSTD_LEVEL:
-		out->zstd_level = (int32_t)number;
-		break;
-	case TOPIC_CONFIG_FLUSH_MESSAGES:
-		out->flush_messages = number;
-		break;
-	case TOPIC_CONFIG_FLUSH_MS:
-		out->flush_ms = number;
-		break;
-	case TOPIC_CONFIG_MIN_INSYNC_REPLICAS:
-		out->min_insync_replicas = (int32_t)number;
-		break;
-	case TOPIC_CONFIG_UNCLEAN_LEADER_ELECTION_ENABLE:
-		out->unclean_leader_election = number != 0;
-		break;
-	case TOPIC_CONFIG_PREALLOCATE:
-		out->preallocate = number != 0;
-		break;
-	case TOPIC_CONFIG_FILE_DELETE_DELAY_MS:
-		out->file_delete_delay_ms = number;
-		break;
-	case TOPIC_CONFIG_DELETE_RETENTION_MS:
-		out->delete_retention_ms = number;
-		break;
-	case TOPIC_CONFIG_MIN_COMPACTION_LAG_MS:
-		out->min_compaction_lag_ms = number;
-		break;
-	case TOPIC_CONFIG_MAX_COMPACTION_LAG_MS:
-		out->max_compaction_lag_ms = number;
-		break;
-	default:
-		break;
-	}
+	/* -1 is "without end", and so is anything below it. */
+	if ((id == TOPIC_CONFIG_RETENTION_MS || id == TOPIC_CONFIG_RETENTION_BYTES) && number < 0)
+		number = -1;
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+		if (fields[i].id == id)
+			put_field(out, &fields[i], number);
 }
 
 /* `id` is a topic's row. A value that the row does not take is passed over: it never got here by
