@@ -24,7 +24,8 @@ static enum err batch_view_legacy(struct bytes front, struct batch_view *view)
 	view->leader_epoch = -1;
 	if (rd.err != ERR_OK)
 		return ERR_SHORT;
-	if (view->base_offset < 0 || length < LEGACY_BYTES_MIN + (view->magic == 1 ? 8 : 0))
+	if (view->base_offset < 0 || view->base_offset == INT64_MAX ||
+	    length < LEGACY_BYTES_MIN + (view->magic == 1 ? 8 : 0))
 		return ERR_CORRUPT_MESSAGE;
 	view->size_bytes = BATCH_PREFIX_BYTES + (size_t)length;
 	return ERR_OK;

@@ -292,17 +292,16 @@ enum err plog_flush(struct plog *log) must_check;
  * snapshot. *recovery_point is what the checkpoint file may then say.
  */
 enum err plog_checkpoint(struct plog *log, int64_t *recovery_point) must_check;
-/* [worker] Makes a created partition's directory and partition.metadata durable, without its parent
- * (logdir_sync does that once for many). */
-enum err plog_sync_created(struct plog *log) must_check;
-
 /* [any] Has a roll or deletion left work (index ends, snapshots, removal of files)? */
 bool plog_has_work(const struct plog *log);
 enum err plog_do_work(struct plog *log) must_check; /* [worker] */
 
 /* -- Producers [lock] ----------------------------------------------------------------------- */
 
-/* Forgets producers that were silent for producer_expiry_ms and have no open transaction. */
+/*
+ * Forgets producers that were silent for producer_expiry_ms and have no open transaction. Every
+ * checkpoint does it, too.
+ */
 void plog_expire_producers(struct plog *log);
 
 /* What DescribeProducers shows. */

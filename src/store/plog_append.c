@@ -189,14 +189,16 @@ static struct plog_weight plog_weigh(const struct plog_stage *stage, const struc
 
 /* Room in the stage and in the segment; with several batches an item goes alone, so that it can be
  * taken back alone. */
-static enum err plog_stage_room(struct plog_stage *stage, const struct plog_weight *weight)
+static enum err plog_stage_room(struct plog_stage *stage, struct plog_weight *weight)
 {
 	struct plog *log = stage->log;
+	int64_t next_offset = stage->next_offset;
 	enum err err = ERR_OK;
 	bool roll = plog_must_roll(log, &stage->weight, weight);
 
 	if (roll || stage->items_len == STAGE_ITEMS || weight->batches > 1)
 		plog_stage_flush(stage);
+	weight->last_offset -= next_offset - stage->next_offset; /* a failed write gave them back */
 	if (plog_failed(log))
 		return ERR_KAFKA_STORAGE_ERROR;
 	if (roll)

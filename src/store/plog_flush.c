@@ -19,6 +19,7 @@ struct plog_flush {
 	size_t segs_len;
 	char *epochs;	/* the text to write; NULL: no change */
 	bool new_names; /* the directory is to be synced */
+	bool new_dir;	/* and partition.metadata */
 };
 
 static void plog_flush_fini(struct plog_flush *flush)
@@ -66,7 +67,11 @@ static enum err plog_flush_take(struct plog *log, struct plog_flush *flush)
 	struct seg *active = plog_active(log);
 	enum err err = ERR_OK;
 
-	*flush = (struct plog_flush){.target = plog_end(log), .new_names = log->new_names};
+	*flush = (struct plog_flush){.target = plog_end(log),
+				     .new_names = log->new_names,
+				     .new_dir = log->new_names};
+	must(!log->flushing);
+	log->flushing = true;
 	log->flush_limit = INT64_MAX;
 	if (plog_failed(log))
 		return ERR_KAFKA_STORAGE_ERROR;
@@ -140,12 +145,31 @@ static enum err plog_write_epochs(struct plog *log, const char *text, bool durab
 	return err;
 }
 
+static enum err plog_sync_metadata(struct plog *log)
+{
+	char *path = file_path(log->dir->path, "partition.metadata");
+	enum err err;
+	int fd;
+
+	if (path == NULL)
+		return ERR_NOMEM;
+	err = file_open(path, O_RDONLY, &fd);
+	free(path);
+	if (err != ERR_OK)
+		return err == ERR_NOFILE ? ERR_OK : err; /* the metadata log has none */
+	err = plog_synced(file_sync(fd));
+	file_close(fd);
+	return err;
+}
+
 static enum err plog_flush_sync(struct plog *log, struct plog_flush *flush)
 {
 	enum err err = ERR_OK;
 
 	for (size_t i = 0; i < flush->segs_len && err == ERR_OK; i++)
 		err = plog_sync_seg(log, flush->segs[i], i + 1 == flush->segs_len);
+	if (err == ERR_OK && flush->new_dir)
+		err = plog_sync_metadata(log);
 	if (err == ERR_OK && flush->epochs != NULL)
 		err = plog_write_epochs(log, flush->epochs, true);
 	else if (err == ERR_OK && flush->new_names)
@@ -161,7 +185,7 @@ static void plog_flush_put_back(struct plog *log, const struct plog_flush *flush
 	for (size_t i = 0; i < flush->segs_len; i++)
 		flush->segs[i]->dirty = flush->segs[i]->fresh = true;
 	log->epochs.dirty = log->epochs.dirty || flush->epochs != NULL;
-	log->new_names = log->new_names || flush->new_names;
+	log->new_names = log->new_names || flush->new_dir;
 	plog_unlock(log);
 }
 
@@ -195,28 +219,10 @@ enum err plog_flush(struct plog *log)
 	else
 		err = plog_fail(log, ERR_IO, "begin a flush");
 	plog_flush_fini(&flush);
+	plog_lock(log);
+	log->flushing = false;
+	plog_unlock(log);
 	return err;
-}
-
-enum err plog_sync_created(struct plog *log)
-{
-	char *path;
-	enum err err;
-	int fd;
-
-	must_be(log, PLOG_MAGIC);
-	path = file_path(log->dir->path, "partition.metadata");
-	if (path == NULL)
-		return ERR_NOMEM;
-	err = file_open(path, O_RDONLY, &fd);
-	if (err == ERR_OK) {
-		err = file_sync(fd);
-		file_close(fd);
-	}
-	free(path);
-	if (err == ERR_OK || err == ERR_NOFILE)
-		err = file_sync_dir(log->dir->path);
-	return err == ERR_OK ? ERR_OK : plog_fail(log, ERR_IO, "make a new partition durable");
 }
 
 /* -- Work that is left over ----------------------------------------------------------------- */
@@ -406,6 +412,7 @@ enum err plog_checkpoint(struct plog *log, int64_t *recovery_point)
 		plog_unlock(log);
 		return plog_failed(log) ? ERR_KAFKA_STORAGE_ERROR : ERR_OK;
 	}
+	plog_expire_producers(log);
 	active = plog_active(log);
 	if (active != NULL)
 		seg_ref(active);

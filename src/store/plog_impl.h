@@ -52,6 +52,7 @@ struct plog {
 	uint32_t magic;
 	_Atomic bool failed, has_work;
 	bool new_names; /* append: the directory's own, and partition.metadata, are not synced */
+	bool flushing;	/* append */
 	bool touched;	/* append: something was written since the log was opened */
 	pthread_mutex_t append, list;
 	const struct plog_env *env;

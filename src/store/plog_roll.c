@@ -34,11 +34,12 @@ static int64_t plog_first_timestamp(struct seg *seg)
  */
 static bool plog_is_overdue(const struct plog *log, struct seg *seg, int64_t max_timestamp)
 {
-	int64_t first = plog_first_timestamp(seg), waited;
+	int64_t first = plog_first_timestamp(seg);
+	int64_t limit = log->cfg->segment_ms - plog_jitter_ms(log, seg);
 
-	waited =
-	    first >= 0 ? max_timestamp - first : clock_wall_ms(log->env->clock) - seg->created_ms;
-	return waited > log->cfg->segment_ms - plog_jitter_ms(log, seg);
+	if (first >= 0)
+		return max_timestamp > first && max_timestamp - first > limit;
+	return clock_wall_ms(log->env->clock) - seg->created_ms > limit;
 }
 
 static bool plog_index_is_full(const struct plog *log, const struct seg *seg, size_t more)

@@ -353,7 +353,7 @@ void producer_expire(struct producer_state *state, int64_t now_ms, int64_t expir
 
 	must(state->undo_len == 0);
 	HASH_ITER (hh, state->by_id, producer, next) {
-		if (producer->txn_start >= 0 || now_ms - producer->last_timestamp < expiry_ms)
+		if (producer->txn_start >= 0 || producer->last_timestamp > now_ms - expiry_ms)
 			continue;
 		HASH_DEL(state->by_id, producer);
 		free(producer);

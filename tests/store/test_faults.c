@@ -143,6 +143,34 @@ static void duplicates_share_the_fate_of_their_original(void **state)
 	}
 }
 
+/* The second item rolls, so the first is written before it, and fails: the second gets its offsets.
+ */
+static void offsets_of_a_failed_write_are_given_again(void **state)
+{
+	struct world *w = *state;
+	struct plog_append items[2];
+	struct wr wrs[2];
+
+	w->cfg.segment_bytes = 500;
+	support_add(w, 1);
+	for (int i = 0; i < 2; i++) {
+		wrs[i] = support_batch((struct batch_of){.records = 2, .value_bytes = 100});
+		items[i] = (struct plog_append){.data = wrs[i].buf, .len_bytes = wrs[i].len_bytes};
+	}
+	arm("pwrite", ENOSPC, 0, false);
+	plog_lock(w->log);
+	assert_int_equal(plog_append_as_leader(w->log, items, 2, 0), 1);
+	plog_unlock(w->log);
+	assert_int_equal(items[0].err, ERR_NOSPACE);
+	assert_int_equal(items[1].err, ERR_OK);
+	assert_int_equal(items[1].base_offset, 1);
+	assert_int_equal(items[1].last_offset, 2);
+	assert_int_equal(plog_end(w->log), 3);
+	support_read_all(w, 0, 1000);
+	for (int i = 0; i < 2; i++)
+		wr_fini(&wrs[i]);
+}
+
 /* Every call of a life with rolls, transactions and checkpoints fails once: no acknowledged batch
  * is lost. */
 static void live_with_one_fault(struct world *w, const char *call, int errnum, int skip)
@@ -201,6 +229,7 @@ int main(void)
 	    TEST(a_failed_sync_is_final),
 	    TEST(a_flush_without_descriptors_is_tried_again),
 	    TEST(duplicates_share_the_fate_of_their_original),
+	    TEST(offsets_of_a_failed_write_are_given_again),
 	    cmocka_unit_test(no_single_fault_loses_what_was_acknowledged),
 	};
 
