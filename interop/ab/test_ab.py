@@ -9,7 +9,7 @@ import pytest
 from interop.lib import broker as brokers
 from interop.lib import places
 from interop.lib.broker import environment
-from interop.lib.clients import Driver, DriverMember, wait_until
+from interop.lib.clients import ClientError, Driver, DriverMember, wait_until
 from interop.lib.javatools import Result
 from interop.lib.normal import lines, normal
 
@@ -57,9 +57,12 @@ class Run:
         if wanted and self.live is None:
             command = (sys.executable, str(places.INTEROP / "confluent-kafka/driver.py"))
             self.live = DriverMember(Driver(command, self.broker.bootstrap), "live", "t1")
-            wait_until([self.live], lambda: self.live.assigned == {0, 1, 2}, "a member is there")
-            wait_until([self.live], lambda: len(self.live.records) == 6, "it has read everything")
-            self.live.commit()
+            try:
+                wait_until([self.live], lambda: self.live.assigned == {0, 1, 2}, "a member is there", STEP_SECONDS)
+                wait_until([self.live], lambda: len(self.live.records) == 6, "it has read everything", STEP_SECONDS)
+                self.live.commit()
+            except (AssertionError, ClientError) as failure:
+                self.results["a live member"] = str(failure)
         elif not wanted:
             self._end_live()
 
@@ -115,6 +118,11 @@ def _runs(kind, tools, old_tools, tmp_path_factory):
     servers = {places.STOCK_VERSION: tools, places.OLD_VERSION: old_tools}
     home = tmp_path_factory.mktemp("ab")
     return [Run(each, home / f"{n}-{each}", servers).everything() for n, each in enumerate(("stock", kind))]
+
+
+@pytest.mark.timeout(400)
+def test_a_member_is_there_for_the_steps_about_it(runs):
+    assert [run.get("a live member") for run in runs] == [None, None]
 
 
 @pytest.mark.timeout(400)
