@@ -56,6 +56,13 @@ static void batch_end(struct mlog *log)
 		log->out.err = ERR_NOMEM;
 }
 
+/* One time for all records of a batch: Kafka's reader of this log takes nothing else. */
+static int64_t batch_time(const struct mlog *log)
+{
+	return log->builder.records_count > 0 ? log->builder.base_timestamp
+					      : clock_wall_ms(log->options.clock);
+}
+
 static bool batch_has_room(const struct mlog *log, size_t records, size_t len_bytes)
 {
 	return (size_t)log->builder.records_count + records <= BATCH_RECORDS_MAX &&
@@ -68,7 +75,7 @@ static void add_record(struct mlog *log, struct bytes value)
 		batch_end(log);
 	if (!log->batch_is_open)
 		batch_begin(log, false);
-	builder_add(&log->builder, clock_wall_ms(log->options.clock), BYTES_NULL, value, NULL, 0);
+	builder_add(&log->builder, batch_time(log), BYTES_NULL, value, NULL, 0);
 	log->next_offset++;
 }
 
@@ -183,8 +190,8 @@ static void add_control(struct mlog *log, enum control_type type, struct bytes v
 	uint8_t key[CONTROL_KEY_BYTES];
 
 	control_key_write(key, type);
-	builder_add(&log->builder, clock_wall_ms(log->options.clock),
-		    (struct bytes){key, sizeof(key)}, value, NULL, 0);
+	builder_add(&log->builder, batch_time(log), (struct bytes){key, sizeof(key)}, value, NULL,
+		    0);
 	log->next_offset++;
 }
 

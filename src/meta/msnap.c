@@ -162,10 +162,12 @@ static void control_add(struct builder *builder, const struct clock *clock, enum
 			struct bytes value)
 {
 	uint8_t key[CONTROL_KEY_BYTES];
+	/* One time for all records of a batch: Kafka's reader takes nothing else. */
+	int64_t now_ms =
+	    builder->records_count > 0 ? builder->base_timestamp : clock_wall_ms(clock);
 
 	control_key_write(key, type);
-	builder_add(builder, clock_wall_ms(clock), (struct bytes){key, sizeof(key)}, value, NULL,
-		    0);
+	builder_add(builder, now_ms, (struct bytes){key, sizeof(key)}, value, NULL, 0);
 }
 
 static enum err write_header(struct writer *w)

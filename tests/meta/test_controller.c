@@ -9,6 +9,7 @@
 #include "meta/controller.h"
 #include "meta/datadir.h"
 #include "meta/msnap.h"
+#include "record/iter.h"
 
 /* Stands for a running partition: the hooks count. */
 struct partition {
@@ -31,6 +32,7 @@ struct node {
 	struct controller_wait wait;
 	bool done;
 	enum err done_err;
+	const struct clock *clock; /* NULL: the real one */
 };
 
 static struct node node;
@@ -133,7 +135,7 @@ static enum err node_open(int64_t previous_epoch)
 						  .node_id = 1,
 						  .static_voters = true};
 	struct controller_options options = {
-	    .clock = &clock_real,
+	    .clock = node.clock != NULL ? node.clock : &clock_real,
 	    .node_id = 1,
 	    .endpoints = &endpoint,
 	    .endpoints_len = 1,
@@ -837,12 +839,62 @@ static void five_thousand_partitions_cost_little(void **state)
 	print_message("start: %.1f ms\n", ms_since(&start));
 }
 
+/* A clock that is later each time one looks, as a slow machine's is. */
+static int64_t tick_ms;
+
+static int64_t ticking_wall_ms(const struct clock *clock)
+{
+	return 1700000000000 + tick_ms++;
+}
+
+static int64_t ticking_mono_us(const struct clock *clock)
+{
+	return tick_ms++ * 1000;
+}
+
+/* Stock's reader of the metadata log and of snapshots stops at a timestamp delta that is not 0. */
+static void assert_one_time_a_batch(const char *path)
+{
+	struct bytes rest;
+	char *data;
+
+	assert_int_equal(file_read_all(path, 1 << 24, &data, &rest.len), ERR_OK);
+	rest.ptr = (uint8_t *)data;
+	while (rest.len > 0) {
+		struct record_iter iter;
+		struct record record;
+
+		assert_int_equal(record_iter_init(&iter, rest, NULL), ERR_OK);
+		while (record_iter_next(&iter, &record))
+			assert_int_equal(record.timestamp, iter.header.base_timestamp);
+		rest.ptr += iter.header.size_bytes;
+		rest.len -= iter.header.size_bytes;
+	}
+	free(data);
+}
+
+static void records_of_a_batch_have_one_time(void **state)
+{
+	static const struct clock ticking = {ticking_wall_ms, ticking_mono_us};
+	char path[128];
+
+	node.clock = &ticking;
+	node_up(-1);
+	assert_int_equal(create("t", 20), ERR_OK);
+	assert_int_equal(create("u", 20), ERR_OK);
+	assert_int_equal(commit(), ERR_OK);
+	node_down();
+	snprintf(path, sizeof(path), "%s/__cluster_metadata-0/00000000000000000000.log", node.dir);
+	assert_one_time_a_batch(path);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(first_start_makes_a_cluster),
+	    TEST(records_of_a_batch_have_one_time),
 	    TEST(created_topic_is_published_before_done),
 	    TEST(clean_restart_keeps_topics),
 	    TEST(clean_stop_leaves_what_stock_leaves),
