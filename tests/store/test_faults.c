@@ -219,6 +219,103 @@ static void no_single_fault_loses_what_was_acknowledged(void **state)
 		}
 }
 
+/* -- Death at every step -------------------------------------------------------------------- */
+
+static int calls_left;
+
+/* From one call on none that changes anything gets through: what kill -9 leaves. */
+static int die(const char *call, const char *path)
+{
+	(void)path;
+	if (strcmp(call, "pread") == 0 || strcmp(call, "fstat") == 0 ||
+	    strcmp(call, "opendir") == 0)
+		return 0;
+	return calls_left-- > 0 ? 0 : EIO;
+}
+
+/* Rolls, checkpoints, aborted transactions, a moving start; false when it was over before the
+ * death. */
+static bool live_until_death(struct world *w, int64_t *acknowledged)
+{
+	int32_t sequence = 0;
+	int64_t point;
+
+	for (int i = 0; i < 40 && !plog_failed(w->log); i++) {
+		struct plog_append item =
+		    support_append(w, (struct batch_of){.records = 2,
+							.value_bytes = 100,
+							.has_producer = true,
+							.producer_id = 1,
+							.sequence = sequence,
+							.transactional = true});
+
+		if (item.err != ERR_OK)
+			break;
+		*acknowledged = item.last_offset + 1;
+		sequence += 2;
+		support_commit(w, *acknowledged);
+		if (i % 4 == 3 && support_marker(w, CONTROL_ABORT, 1, 0).err == ERR_OK)
+			*acknowledged += 1;
+		support_commit(w, *acknowledged);
+		if (i % 10 == 5 && plog_checkpoint(w->log, &point) == ERR_OK)
+			w->args.recovery_point = point;
+		plog_lock(w->log);
+		if (i % 15 == 14 && plog_set_start(w->log, *acknowledged / 2) == ERR_OK)
+			w->args.log_start = plog_start(w->log);
+		plog_unlock(w->log);
+		if (plog_has_work(w->log) && plog_do_work(w->log) != ERR_OK)
+			break;
+	}
+	return plog_failed(w->log);
+}
+
+static size_t aborted_count(struct world *w, int64_t from, int64_t to)
+{
+	struct plog_aborted *found;
+	struct arena arena;
+	size_t len;
+
+	arena_init(&arena, 1 << 20);
+	assert_int_equal(plog_aborted_txns(w->log, from, to, &arena, &found, &len), ERR_OK);
+	arena_fini(&arena);
+	return len;
+}
+
+static void nothing_acknowledged_is_lost_wherever_it_dies(void **state)
+{
+	bool died = true;
+
+	(void)state;
+	for (int step = 1; died; step++) {
+		struct world *w = world_new();
+		int64_t acknowledged = 0, end;
+
+		log_set_level((enum log_level) - 1);
+		w->cfg.segment_bytes = 2000;
+		w->cfg.index_interval_bytes = 200;
+		world_create(w);
+		calls_left = step;
+		file_set_fault(die);
+		died = live_until_death(w, &acknowledged);
+		file_set_fault(NULL);
+		end = acknowledged;
+		world_kill(w);
+		world_open(w);
+		assert_true(plog_end(w->log) >= end);
+		support_read_all(w, plog_start(w->log), 1000);
+		/* Every ninth offset is a marker: all whole transactions above the start are
+		 * listed. */
+		end = plog_end(w->log);
+		assert_int_equal(aborted_count(w, 0, end) + plog_start(w->log) / 9 >=
+				     (size_t)end / 9,
+				 1);
+		support_commit(w, end);
+		assert_int_equal(plog_last_stable(w->log), end % 9 == 0 ? end : end - end % 9);
+		world_free(w);
+		assert_true(step < 5000);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,6 +328,7 @@ int main(void)
 	    TEST(duplicates_share_the_fate_of_their_original),
 	    TEST(offsets_of_a_failed_write_are_given_again),
 	    cmocka_unit_test(no_single_fault_loses_what_was_acknowledged),
+	    cmocka_unit_test(nothing_acknowledged_is_lost_wherever_it_dies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
