@@ -402,7 +402,7 @@ enum err plog_queue_snapshot(struct plog *log, int64_t offset)
 		return ERR_NOMEM;
 	task->offset = offset;
 	task->cuts = log->cuts;
-	task->content = producer_snapshot_encode(log->producers, &task->content_bytes);
+	task->content = producer_snapshot_format(log->producers, &task->content_bytes);
 	if (task->content == NULL) {
 		free(task);
 		return ERR_NOMEM;

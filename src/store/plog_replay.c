@@ -208,7 +208,7 @@ static enum err replay_read_snapshot(struct plog *log, int64_t offset)
 	if (err == ERR_OK)
 		err = plog_need_producers(log);
 	if (err == ERR_OK)
-		err = producer_snapshot_decode(log->producers,
+		err = producer_snapshot_parse(log->producers,
 					       (struct bytes){(const uint8_t *)content, len_bytes});
 	free(content);
 	if (err != ERR_BADFILE)

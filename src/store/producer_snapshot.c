@@ -28,7 +28,7 @@ static void producer_snapshot_put(struct wr *wr, const struct producer *producer
 	wr_int64(wr, producer->txn_start);
 }
 
-uint8_t *producer_snapshot_encode(const struct producer_state *state, size_t *len_bytes)
+uint8_t *producer_snapshot_format(const struct producer_state *state, size_t *len_bytes)
 {
 	const struct producer *producer = state != NULL ? state->by_id : NULL;
 	struct wr wr;
@@ -69,7 +69,7 @@ static void producer_snapshot_get(struct rd *rd, struct producer *producer)
 		producer->batches[0] = last;
 }
 
-enum err producer_snapshot_decode(struct producer_state *state, struct bytes content)
+enum err producer_snapshot_parse(struct producer_state *state, struct bytes content)
 {
 	struct rd rd = rd_of(content);
 	enum err err = ERR_OK;

@@ -20,9 +20,9 @@
 #define PRODUCER_SNAPSHOT_BYTES_MAX (96u << 20)
 
 /* state may be NULL: no producers. The content is malloc'd; NULL when memory is out. */
-uint8_t *producer_snapshot_encode(const struct producer_state *state, size_t *len_bytes);
+uint8_t *producer_snapshot_format(const struct producer_state *state, size_t *len_bytes);
 /* Into an empty state. ERR_BADFILE (wrong version, CRC, size, or a producer twice) leaves it empty,
  * ERR_NOMEM too. */
-enum err producer_snapshot_decode(struct producer_state *state, struct bytes content) must_check;
+enum err producer_snapshot_parse(struct producer_state *state, struct bytes content) must_check;
 
 #endif

@@ -88,10 +88,10 @@ static void try_producers(struct bytes content)
 	}
 	producer_state_init(&state);
 	producer_state_init(&again);
-	if (producer_snapshot_decode(&state, (struct bytes){copy, content.len}) == ERR_OK) {
-		uint8_t *encoded = producer_snapshot_encode(&state, &len);
+	if (producer_snapshot_parse(&state, (struct bytes){copy, content.len}) == ERR_OK) {
+		uint8_t *encoded = producer_snapshot_format(&state, &len);
 		must(encoded != NULL);
-		must(producer_snapshot_decode(&again, (struct bytes){encoded, len}) == ERR_OK);
+		must(producer_snapshot_parse(&again, (struct bytes){encoded, len}) == ERR_OK);
 		free(encoded);
 	}
 	producer_state_fini(&state);

@@ -257,10 +257,10 @@ static void snapshots_come_back(void **state)
 
 	produce_txn(w, 1, 0, true);
 	produce(w, 2, 5, 3);
-	content = producer_snapshot_encode(w->log->producers, &len);
+	content = producer_snapshot_format(w->log->producers, &len);
 	assert_int_equal(len, 10 + 2 * 46);
 	producer_state_init(&loaded);
-	assert_int_equal(producer_snapshot_decode(&loaded, (struct bytes){content, len}), ERR_OK);
+	assert_int_equal(producer_snapshot_parse(&loaded, (struct bytes){content, len}), ERR_OK);
 	assert_int_equal(TAILQ_FIRST(&loaded.open)->id, 1);
 	assert_int_equal(producer_find(&loaded, 7)->batches[0].last_sequence, 7);
 	assert_int_equal(producer_find(&loaded, 7)->batches[0].last_offset, 4);
@@ -268,9 +268,9 @@ static void snapshots_come_back(void **state)
 	for (size_t at = 0; at < len; at++) {
 		content[at] ^= 1;
 		producer_state_init(&loaded);
-		assert_int_equal(producer_snapshot_decode(&loaded, (struct bytes){content, len}),
+		assert_int_equal(producer_snapshot_parse(&loaded, (struct bytes){content, len}),
 				 ERR_BADFILE);
-		assert_int_equal(producer_snapshot_decode(&loaded, (struct bytes){content, at}),
+		assert_int_equal(producer_snapshot_parse(&loaded, (struct bytes){content, at}),
 				 ERR_BADFILE);
 		content[at] ^= 1;
 		producer_state_fini(&loaded);
