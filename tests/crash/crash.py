@@ -302,22 +302,20 @@ class Test:
             self.broker.start()
         producers = [Producer(self, name, rng) for name in TOPICS]
         said.append("producers " + ", ".join(producer.told for producer in producers))
-        wait = rng.choice([0.1, 0.5, 1.0, 2.0]) * rng.random()
-        time.sleep(wait)
-        self.broker.kill()
-        said.append(f"killed after {wait:.3f} s")
-        while rng.random() < 0.25:
-            self.broker.launch()
-            time.sleep(rng.random() * 0.03)
+        for kill in range(rng.choice([1, 1, 2, 3])):
+            if kill > 0:
+                self.restart(rng)
+            wait = rng.choice([0.1, 0.5, 1.0, 2.0]) * rng.random()
+            time.sleep(wait)
             self.broker.kill()
-            said.append("killed while starting")
-        if not self.options.no_tear and rng.random() < 0.4:
-            said.append(f"{self.tear(rng)} files torn")
+            said.append(f"killed after {wait:.3f} s")
         if stock:
             self.broker.kind = "stock"
-        self.broker.start()
+        self.restart(rng)
         time.sleep(rng.random() * 0.5)
+        begun = time.monotonic()
         acked = [(self.topics[producer.topic], producer.number, producer.finish()) for producer in producers]
+        said.append(f"producers ended after {time.monotonic() - begun:.3f} s")
         whole = stock or number % 10 == 0 or number == self.options.rounds
         self.verify(acked, whole)
         if stock:
@@ -328,6 +326,19 @@ class Test:
             self.broker.stop()
             said.append("stopped")
         self.acks += sum(len(records) for _, _, records in acked)
+
+    def restart(self, rng):
+        """After a kill: now and then killed again while it starts, or with damage to its files."""
+        while self.broker.kind == "barnabas" and rng.random() < 0.25:
+            self.broker.launch()
+            time.sleep(rng.random() * 0.05)
+            self.broker.kill()
+            self.said.append("killed while starting")
+        if not self.options.no_tear and rng.random() < 0.4:
+            self.said.append(f"{self.tear(rng)} files torn")
+        begun = time.monotonic()
+        self.broker.start()
+        self.said.append(f"up after {time.monotonic() - begun:.3f} s")
 
     def verify(self, acked, whole):
         self.read(whole)
