@@ -23,8 +23,12 @@ struct moment coord_now(const struct coord *coord)
 
 int32_t coord_partition_for(struct str group, int32_t partitions_len)
 {
+	int32_t hash = jstr_hash(group);
+
 	must(partitions_len > 0);
-	return (jstr_hash(group) & INT32_MAX) % partitions_len;
+	if (hash == INT32_MIN)
+		return 0;
+	return (hash < 0 ? -hash : hash) % partitions_len;
 }
 
 /* -- deadlines ----------------------------------------------------------------------------------

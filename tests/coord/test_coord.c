@@ -232,6 +232,9 @@ static void groups_are_placed_as_kafka_places_them(void **state)
 	assert_int_equal(coord_partition_for(STR("g2"), 50), 43);
 	assert_int_equal(coord_partition_for(STR("gtx"), 50), 49);
 	assert_int_equal(coord_partition_for(STR(""), 50), 0);
+	/* A negative hash; the one that has no absolute value. */
+	assert_int_equal(coord_partition_for(STR("gstock"), 50), 25);
+	assert_int_equal(coord_partition_for(STR("polygenelubricants"), 50), 0);
 }
 
 int main(void)
