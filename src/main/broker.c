@@ -175,7 +175,8 @@ static enum err broker_open_logs(struct broker *broker)
 	int64_t interval_ms =
 	    config_int64(broker->config, CONFIG_LOG_FLUSH_OFFSET_CHECKPOINT_INTERVAL_MS);
 
-	broker->flusher = flusher_new(broker->control.api.loop, broker_on_dirty, broker);
+	broker->flusher = flusher_new(broker->control.api.loop, broker->workers, broker->logdir,
+				      broker_on_dirty, broker);
 	broker->checkpointer = checkpointer_new(broker->control.api.loop, broker->workers,
 						broker->logdir, interval_ms);
 	if (broker->flusher == NULL || broker->checkpointer == NULL)

@@ -6,8 +6,14 @@
 
 #include "partition/partition_int.h"
 
+/* From so many on, one syncfs is cheaper than a fdatasync for each. */
+#define SWEEP_MIN 64
+#define SWEEP_MAX 4096
+
 struct flusher {
 	struct loop *control;
+	struct worker_pool *workers;
+	struct logdir *logdir;
 	struct loop_timer timer;
 	void (*on_dirty)(void *ctx);
 	void *ctx;
@@ -69,12 +75,88 @@ static void flusher_flush(struct flush_entry *entry)
 	partition_unref(part);
 }
 
+/* -- sweeps -------------------------------------------------------------------------------------
+ */
+
+struct sweep {
+	struct job job;
+	struct logdir *logdir;
+	size_t len;
+	struct partition *parts[SWEEP_MAX]; /* references */
+	struct plog_flush *flushes[SWEEP_MAX];
+	enum err errs[SWEEP_MAX];
+};
+
+/* Those who take no part move out of the list. */
+static void sweep_begin(struct sweep *sweep)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < sweep->len; i++) {
+		struct partition *part = sweep->parts[i];
+
+		if (partition_sweep_begin(part, &sweep->flushes[len], &sweep->errs[len]))
+			sweep->parts[len++] = part;
+		else
+			partition_unref(part);
+	}
+	sweep->len = len;
+}
+
+static void sweep_run(struct job *job)
+{
+	struct sweep *sweep = container_of(job, struct sweep, job);
+	enum err err;
+
+	sweep_begin(sweep);
+	err = logdir_sync_all(sweep->logdir) == ERR_OK ? ERR_OK : ERR_IO;
+	for (size_t i = 0; i < sweep->len; i++) {
+		partition_sweep_end(sweep->parts[i], sweep->flushes[i],
+				    sweep->errs[i] != ERR_OK ? sweep->errs[i] : err);
+		partition_unref(sweep->parts[i]);
+	}
+	free(sweep);
+}
+
+/* Takes what is due, up to SWEEP_MAX; NULL when it is few, or memory is out: then each for itself.
+ */
+static struct sweep *flusher_sweep(struct flusher *flusher, int64_t now)
+{
+	struct flush_entry *entry;
+	struct sweep *sweep;
+	size_t due = 0;
+
+	TAILQ_FOREACH (entry, &flusher->dirty, link)
+		if (entry->deadline_ms > now || ++due == SWEEP_MIN)
+			break;
+	sweep = due == SWEEP_MIN && flusher->logdir != NULL ? malloc(sizeof(*sweep)) : NULL;
+	if (sweep == NULL)
+		return NULL;
+	sweep->len = 0;
+	sweep->logdir = flusher->logdir;
+	sweep->job = (struct job){.run = sweep_run};
+	while (sweep->len < SWEEP_MAX && (entry = TAILQ_FIRST(&flusher->dirty)) != NULL &&
+	       entry->deadline_ms <= now) {
+		struct partition *part = flush_partition(entry);
+
+		TAILQ_REMOVE(&flusher->dirty, entry, link);
+		plog_lock(part->log);
+		entry->posted = false;
+		plog_unlock(part->log);
+		sweep->parts[sweep->len++] = part; /* with the entry's reference */
+	}
+	return sweep;
+}
+
 static void flusher_on_time(struct loop_timer *timer)
 {
 	struct flusher *flusher = container_of(timer, struct flusher, timer);
 	int64_t now = clock_mono_ms(loop_clock(flusher->control));
 	struct flush_entry *entry;
+	struct sweep *sweep;
 
+	while ((sweep = flusher_sweep(flusher, now)) != NULL)
+		worker_submit(flusher->workers, &sweep->job);
 	while ((entry = TAILQ_FIRST(&flusher->dirty)) != NULL && entry->deadline_ms <= now) {
 		TAILQ_REMOVE(&flusher->dirty, entry, link);
 		flusher_flush(entry);
@@ -82,12 +164,15 @@ static void flusher_on_time(struct loop_timer *timer)
 	flusher_arm(flusher);
 }
 
-struct flusher *flusher_new(struct loop *control, void (*on_dirty)(void *ctx), void *ctx)
+struct flusher *flusher_new(struct loop *control, struct worker_pool *workers,
+			    struct logdir *logdir, void (*on_dirty)(void *ctx), void *ctx)
 {
 	struct flusher *flusher = calloc(1, sizeof(*flusher));
 
 	must(flusher != NULL);
 	flusher->control = control;
+	flusher->workers = workers;
+	flusher->logdir = logdir;
 	flusher->on_dirty = on_dirty;
 	flusher->ctx = ctx;
 	TAILQ_INIT(&flusher->dirty);

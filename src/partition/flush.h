@@ -8,12 +8,15 @@
 #ifndef PARTITION_FLUSH_H
 #define PARTITION_FLUSH_H
 
-#include "base/loop.h"
+#include "base/worker.h"
+#include "store/logdir.h"
 
 struct flusher;
 
-/* on_dirty: told on the control loop whenever a partition has become dirty; may be NULL. */
-struct flusher *flusher_new(struct loop *control, void (*on_dirty)(void *ctx),
+/* logdir: where all partitions are; NULL never sweeps. on_dirty: told on the control loop whenever
+ * a partition has become dirty; may be NULL. */
+struct flusher *flusher_new(struct loop *control, struct worker_pool *workers,
+			    struct logdir *logdir, void (*on_dirty)(void *ctx),
 			    void *ctx) must_check;
 /* After the loops have ended, before partition_close: lets go of the partitions that it knows. */
 void flusher_free(struct flusher *flusher);

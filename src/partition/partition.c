@@ -280,28 +280,40 @@ static enum err partition_job_once(struct partition *part)
 	return err;
 }
 
+/* Gives the slot back, or keeps it when more was wanted meanwhile: then the answer is true. */
+static bool partition_job_end(struct partition *part, enum err err)
+{
+	int64_t before;
+	bool again, moved;
+
+	plog_lock(part->log);
+	before = plog_high_watermark(part->log);
+	if (err == ERR_OK && atomic_load(&part->leads))
+		partition_advance_locked(part);
+	moved = plog_high_watermark(part->log) > before;
+	again = part->flush_wanted && err == ERR_OK;
+	part->job_runs = again;
+	plog_unlock(part->log);
+	if (err != ERR_OK)
+		log_error("partition", "%s-%d: %s", part->topic, part->idx, err_text(err));
+	partition_wake(part, moved);
+	return again;
+}
+
 static void partition_run_job(struct job *job)
 {
 	struct partition *part = container_of(job, struct partition, job);
-	int64_t before;
-	bool again, moved;
-	enum err err;
 
-	do {
-		err = partition_job_once(part);
-		plog_lock(part->log);
-		before = plog_high_watermark(part->log);
-		if (err == ERR_OK && atomic_load(&part->leads))
-			partition_advance_locked(part);
-		moved = plog_high_watermark(part->log) > before;
-		again = part->flush_wanted && err == ERR_OK;
-		part->job_runs = again;
-		plog_unlock(part->log);
-		if (err != ERR_OK)
-			log_error("partition", "%s-%d: %s", part->topic, part->idx, err_text(err));
-		partition_wake(part, moved);
-	} while (again);
+	while (partition_job_end(part, partition_job_once(part)))
+		continue;
 	partition_unref(part);
+}
+
+static void partition_submit_job(struct partition *part)
+{
+	partition_ref(part);
+	part->job = (struct job){.run = partition_run_job};
+	worker_submit(part->env.workers, &part->job);
 }
 
 static void partition_start_job(struct partition *part)
@@ -309,9 +321,34 @@ static void partition_start_job(struct partition *part)
 	if (part->job_runs)
 		return;
 	part->job_runs = true;
-	partition_ref(part);
-	part->job = (struct job){.run = partition_run_job};
-	worker_submit(part->env.workers, &part->job);
+	partition_submit_job(part);
+}
+
+bool partition_sweep_begin(struct partition *part, struct plog_flush **flush, enum err *err)
+{
+	bool mine;
+
+	plog_lock(part->log);
+	mine = !part->job_runs && plog_is_dirty(part->log) && !atomic_load(&part->gone);
+	if (mine) {
+		part->job_runs = true;
+		part->flush_wanted = false;
+	} else if (part->job_runs) {
+		part->flush_wanted = true;
+	}
+	plog_unlock(part->log);
+	if (mine)
+		*err = plog_flush_begin(part->log, flush);
+	return mine;
+}
+
+void partition_sweep_end(struct partition *part, struct plog_flush *flush, enum err err)
+{
+	err = plog_flush_end(part->log, flush, err);
+	if (err == ERR_OK)
+		part->unlisted = false; /* its directory's name was swept, too */
+	if (partition_job_end(part, err))
+		partition_submit_job(part);
 }
 
 void partition_flush_locked(struct partition *part)

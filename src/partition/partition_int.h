@@ -55,6 +55,13 @@ struct partition {
 
 /* Wants a flush that starts after this call; with plog_lock held. */
 void partition_flush_locked(struct partition *part);
+/*
+ * On a worker, in pairs around a syncfs: a partition's part in a sweep. begin is false when there
+ * is nothing to do or another job has the log (which then flushes, too); end tells how the syncfs
+ * went.
+ */
+bool partition_sweep_begin(struct partition *part, struct plog_flush **flush, enum err *err);
+void partition_sweep_end(struct partition *part, struct plog_flush *flush, enum err err);
 /* On a worker: what the checkpoint file may say; makes recovery short unless another job runs. */
 int64_t partition_checkpoint(struct partition *part);
 /* Takes a dirty partition's mail; on any thread. */

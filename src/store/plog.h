@@ -288,6 +288,14 @@ bool plog_is_dirty(const struct plog *log);
  */
 enum err plog_flush(struct plog *log) must_check;
 /*
+ * [worker] A flush in two halves, for many logs that share one syncfs between them: begin writes
+ * what is still in memory; end says with `err` how the syncfs went (or what begin said). Always in
+ * pairs.
+ */
+struct plog_flush;
+enum err plog_flush_begin(struct plog *log, struct plog_flush **flush) must_check;
+enum err plog_flush_end(struct plog *log, struct plog_flush *flush, enum err err) must_check;
+/*
  * [worker] plog_flush, and what makes recovery from there cheap: leader epochs and a producer
  * snapshot. *recovery_point is what the checkpoint file may then say.
  */

@@ -189,7 +189,7 @@ static void plog_flush_put_back(struct plog *log, const struct plog_flush *flush
 	plog_unlock(log);
 }
 
-static enum err plog_flush_end(struct plog *log, const struct plog_flush *flush, enum err err)
+static enum err plog_flush_settle(struct plog *log, const struct plog_flush *flush, enum err err)
 {
 	int64_t flushed;
 
@@ -205,23 +205,58 @@ static enum err plog_flush_end(struct plog *log, const struct plog_flush *flush,
 	return ERR_OK;
 }
 
-enum err plog_flush(struct plog *log)
+static enum err plog_flush_start(struct plog *log, struct plog_flush *flush)
 {
-	struct plog_flush flush;
 	enum err err;
 
 	must_be(log, PLOG_MAGIC);
 	plog_lock(log);
-	err = plog_flush_take(log, &flush);
+	err = plog_flush_take(log, flush);
 	plog_unlock(log);
-	if (err == ERR_OK)
-		err = plog_flush_end(log, &flush, plog_flush_sync(log, &flush));
-	else
-		err = plog_fail(log, ERR_IO, "begin a flush");
-	plog_flush_fini(&flush);
+	return err == ERR_OK ? ERR_OK : plog_fail(log, ERR_IO, "begin a flush");
+}
+
+static void plog_flush_finish(struct plog *log, struct plog_flush *flush)
+{
+	plog_flush_fini(flush);
 	plog_lock(log);
 	log->flushing = false;
 	plog_unlock(log);
+}
+
+enum err plog_flush(struct plog *log)
+{
+	struct plog_flush flush;
+	enum err err = plog_flush_start(log, &flush);
+
+	if (err == ERR_OK)
+		err = plog_flush_settle(log, &flush, plog_flush_sync(log, &flush));
+	plog_flush_finish(log, &flush);
+	return err;
+}
+
+enum err plog_flush_begin(struct plog *log, struct plog_flush **out)
+{
+	struct plog_flush *flush = calloc(1, sizeof(*flush));
+	enum err err;
+
+	*out = flush;
+	if (flush == NULL)
+		return ERR_NOMEM;
+	err = plog_flush_start(log, flush);
+	if (err == ERR_OK && flush->epochs != NULL)
+		err = plog_write_epochs(log, flush->epochs, false);
+	return err;
+}
+
+enum err plog_flush_end(struct plog *log, struct plog_flush *flush, enum err err)
+{
+	if (flush == NULL)
+		return ERR_NOMEM;
+	/* A sync that failed is final for every log that it was to cover. */
+	err = plog_flush_settle(log, flush, err);
+	plog_flush_finish(log, flush);
+	free(flush);
 	return err;
 }
 

@@ -121,7 +121,7 @@ static inline int world_setup(void **state)
 	w->cache = seg_cache_new(16);
 	w->plog_env = (struct plog_env){&clock_real, w->cache};
 	plog_config_init(&w->cfg);
-	w->flusher = flusher_new(w->loop, NULL, NULL);
+	w->flusher = flusher_new(w->loop, w->workers, NULL, NULL, NULL);
 	w->env = (struct partition_env){&clock_real, w->workers, w->flusher};
 	w->rules = (struct partition_rules){.max_message_bytes = 1048588,
 					    .min_insync_replicas = 1,

@@ -59,7 +59,7 @@ static int setup(void **state)
 	w->cache = seg_cache_new(16);
 	w->plog_env = (struct plog_env){&clock_real, w->cache};
 	plog_config_init(&w->cfg);
-	w->flusher = flusher_new(w->loop, NULL, NULL);
+	w->flusher = flusher_new(w->loop, w->workers, NULL, NULL, NULL);
 	w->env = (struct partition_env){&clock_real, w->workers, w->flusher};
 	w->rules = (struct partition_rules){.max_message_bytes = 1 << 20,
 					    .min_insync_replicas = 1,
@@ -94,6 +94,15 @@ static int teardown(void **state)
 	free(w->dir);
 	free(w);
 	return 0;
+}
+
+static enum err file_unlink_in(const char *dir, const char *name)
+{
+	char *path = file_path(dir, name);
+	enum err err = file_unlink(path);
+
+	free(path);
+	return err;
 }
 
 /* One batch of one record; the caller frees the writer. */
@@ -355,6 +364,55 @@ static void flushes_when_its_time_is_over(void **state)
 	assert_false(plog_is_dirty(partition_log(w->part)));
 }
 
+static void many_that_are_due_together_share_one_sync(void **state)
+{
+	enum { MANY = 100 };
+	struct world *w = *state;
+	struct partition *parts[MANY], *one = w->part;
+	struct logdir *logdir;
+	struct flusher *alone = w->flusher;
+	int before;
+
+	assert_int_equal(logdir_open(&logdir, w->root), ERR_OK);
+	w->flusher = flusher_new(w->loop, w->workers, logdir, NULL, NULL);
+	w->env.flusher = w->flusher;
+	w->rules.flush_ms = 20;
+	for (int i = 0; i < MANY; i++) {
+		char dir[128];
+		struct plog *log;
+
+		snprintf(dir, sizeof(dir), "%s/many-%d", w->root, i);
+		assert_int_equal(plog_create(&log, &w->plog_env, &w->cfg, dir,
+					     uuid_of(9, (uint64_t)i)),
+				 ERR_OK);
+		parts[i] = partition_new(&w->env, STR("many"), uuid_of(9, (uint64_t)i), i, log, 0,
+					 true, &w->rules);
+		w->part = parts[i];
+		lead(w);
+		assert_int_equal(append_one(w, PARTITION_ACKS_LEADER), ERR_OK);
+	}
+	before = syncs;
+	/* All were appended to before the loop looks at the clock, so all are due in one turn or
+	 * two. */
+	for (int i = 0; i < MANY; i++)
+		while (plog_flushed(partition_log(parts[i])) < 1)
+			loop_turn(w->loop, false);
+	assert_true(syncs - before < MANY);
+	worker_pool_drain(w->workers);
+	loop_turn(w->loop, false);
+	flusher_free(w->flusher);
+	worker_pool_drain(w->workers);
+	for (int i = 0; i < MANY; i++) {
+		assert_int_equal(partition_delete(parts[i], uuid_of(9, (uint64_t)i)), ERR_OK);
+		partition_unref(parts[i]);
+	}
+	worker_pool_drain(w->workers);
+	logdir_close(logdir);
+	assert_int_equal(file_unlink_in(w->root, ".lock"), ERR_OK);
+	w->flusher = alone;
+	w->part = one;
+}
+
 static void deletes_its_directory_with_the_last_reference(void **state)
 {
 	struct world *w = *state;
@@ -404,6 +462,7 @@ int main(void)
 	    TEST(a_turn_writes_all_with_one_call_in_order),
 	    TEST(one_sync_serves_all_that_came_meanwhile),
 	    TEST(flushes_when_its_time_is_over),
+	    TEST(many_that_are_due_together_share_one_sync),
 	    TEST(deletes_its_directory_with_the_last_reference),
 	    TEST(deleted_records_are_gone),
 	};
