@@ -1,52 +1,69 @@
 /*
  * plog: one partition's log on disk, exactly as Apache Kafka 4.3 lays it out.
  *
- * -- Disk format guide ------------------------------------------------------------------------
+ * -- Disk format guide ---------------------------------------------------------------------------
  *
- * A partition is a flat directory `<topic>-<n>`. Numbers are big-endian. All files below whose name
- * is a number carry 20 digits, zero-padded: an offset.
+ * A partition is a flat directory `<topic>-<n>`. Integers are big-endian. Where a name begins with
+ * N, that is an offset in 20 digits, padded with zeros.
  *
- *   N.log          record batches, one behind the other. N is the segment's base offset: every
- * offset in it is >= N and less than N + 2^31. The highest N is the active segment. N.index offset
- * index: 8-byte entries {int32 offset - N, int32 position}, both rising; the offset is the *last*
- * of the batch that begins at the position. About one entry in index.interval.bytes. Stock makes
- * the active segment's file segment.index.bytes long, zeros behind the entries, and cuts it at roll
- * and close; ours is always exact. So after an unclean stop of stock zeros follow the last entry.
- *   N.timeindex    12-byte entries {int64 timestamp, int32 offset - N}, both rising: "the largest
- *                  timestamp up to here is this, in the batch that ends with this offset". Zeros
- * may follow, as above. N.txnindex     aborted transactions, in the order of their markers, 34
- * bytes each: {int16 version 0, int64 producer id, first offset, last offset (the marker's), last
- * stable offset}. Absent or empty when there are none. N.snapshot     producer state as of offset N
- * (every batch below N counted in): see producer_snapshot.h. Made at each roll, at a clean stop,
- * and at each checkpoint. Those whose N is no segment's base are removed but for the newest.
- *   leader-epoch-checkpoint   text: "0\n<count>\n" and a line "<epoch> <start offset>" for each.
- *   partition.metadata        text: "version: 0\ntopic_id: <22 characters>\n".
+ * N.log
+ *     Record batches, one behind the other (record/batch.h). N is the segment's base offset: every
+ *     offset in it is at least N and less than N + 2^31. The highest N is the active segment.
+ *
+ * N.index
+ *     The offset index: 8-byte entries {int32 offset - N, int32 position}, both rising. The offset
+ *     is the last one of the batch that begins at the position. About one entry in each
+ *     index.interval.bytes. Stock makes the active segment's file segment.index.bytes long, with
+ *     zeros behind the entries, and cuts it at roll and close; ours is always exact. So zeros
+ *     follow the last entry after an unclean stop of stock.
+ *
+ * N.timeindex
+ *     12-byte entries {int64 timestamp, int32 offset - N}, both rising: the largest timestamp up
+ *     to here is this one, in the batch that ends with this offset. The last entry of a segment
+ *     that is finished, or of a clean stop, is the segment's largest. Zeros may follow, as above.
+ *
+ * N.txnindex
+ *     Transactions whose abort marker is in the segment, in the markers' order, 34 bytes each:
+ *     {int16 version 0, int64 producer id, int64 first offset, int64 last offset (the marker's),
+ *     int64 last stable offset when it ended}. Absent or empty when there are none.
+ *
+ * N.snapshot
+ *     The producers as of offset N, every batch below N counted in (producer_snapshot.h). Made at
+ *     each roll, each checkpoint and a clean stop. Those whose N is no segment's base are removed,
+ *     but for the newest.
+ *
+ * leader-epoch-checkpoint
+ *     Text: "0\n<count>\n", then a line "<epoch> <start offset>" for each, both rising.
+ *
+ * partition.metadata
+ *     Text: "version: 0\ntopic_id: <22 characters>". The metadata log has none.
  *
  * Suffixes: `.deleted` waits for its removal, `.cleaned` is an unfinished rewrite, `.swap` a
- * finished one that had not replaced its originals; what open does with each is in recover.h.
- * `<dir>.<hex>-delete` is a deleted partition, `-future` one on its way between directories,
- * `-stray` one that the metadata did not know. The directory above holds
- * recovery-point-offset-checkpoint, log-start-offset-checkpoint, replication-offset-checkpoint
- * (checkpoint.h), .lock and .kafka_cleanshutdown (logdir.h).
+ * finished one that has not replaced its originals yet; recover_files.h says what becomes of them
+ * at a start. A directory `<topic>-<n>.<hex>-delete` is a deleted partition, `-future` one on its
+ * way between log directories, `-stray` one that the metadata did not know.
  *
- * What is needed after an unclean stop: batches from the recovery point on are read and checked,
- * the first bad one and all behind it are cut off; indexes and producer state are made anew for
- * that part only. So before the recovery point moves, everything below it is on disk: batches, the
- * indexes of segments that are no longer active, leader epochs.
+ * The directory above holds recovery-point-offset-checkpoint, log-start-offset-checkpoint and
+ * replication-offset-checkpoint (checkpoint.h), .lock and .kafka_cleanshutdown (logdir.h).
  *
- * -- Threads -----------------------------------------------------------------------------------
+ * After an unclean stop the batches from the recovery point on are read and checked; the first bad
+ * one, and all that follows, is cut off; indexes and producer state are made anew for that part
+ * only. So everything below a recovery point is on disk before it is written: batches, indexes,
+ * leader epochs.
+ *
+ * -- Threads -------------------------------------------------------------------------------------
  *
  * plog_lock is the partition's append mutex. Functions are marked:
  *   [lock]   the caller holds plog_lock; writes into the page cache, never waits for a disk sync
  *   [any]    any thread, without the lock; never waits for an appender
  *   [read]   as [any], but reads files, and so may wait for the disk when they are cold
- *   [worker] may wait for syncs; takes the lock inside for short moments; one such call at a time
+ *   [worker] may wait for syncs; takes the lock inside, for short moments; one such call at a time
  *            for one plog is the caller's duty
  *
- * A failed sync, or an I/O error of any write, is final: from then on every call that writes, and
+ * A failed sync, or an I/O error of a write, is final: from then on every call that writes, and
  * every flush, returns ERR_KAFKA_STORAGE_ERROR, and so does the call that hit it. The caller takes
- * the log directory offline. ERR_NOSPACE is not final: the file was cut back and the call may be
- * made again.
+ * the log directory offline. ERR_NOSPACE and ERR_MANYFILES are not final: the file was cut back,
+ * and the call may be made again.
  */
 #ifndef STORE_PLOG_H
 #define STORE_PLOG_H

@@ -511,10 +511,13 @@ static enum err plog_finish_synced(struct plog *log)
 		err = plog_checkpoint(log, &recovery_point);
 	if (err != ERR_OK || active == NULL)
 		return err;
-	err = plog_sync_file(log, plog_end(log), ".snapshot");
+	/* The checkpoint had nothing to do if all was flushed; the last index entries are new. */
+	err = plog_sync_indexes(log, active->base_offset);
+	if (err == ERR_OK)
+		err = plog_sync_file(log, plog_end(log), ".snapshot");
 	if (err == ERR_OK)
 		err = plog_synced(file_sync_dir(log->dir->path));
-	return plog_fail(log, err, "sync a producer snapshot");
+	return plog_fail(log, err, "sync the indexes and a producer snapshot");
 }
 
 /* A log that nobody has written to since it was opened has all this already. */

@@ -7,8 +7,8 @@
 #include "base/log.h"
 #include "store/producer_snapshot.h"
 
-#define REPLAY_BYTES	  (256u << 10) /* read together */
-#define CONTROL_BYTES_MAX 4096u	       /* a control batch that we look into is smaller by far */
+#define REPLAY_BYTES	  (64u << 10) /* read together: small enough for malloc to keep */
+#define CONTROL_BYTES_MAX 4096u	      /* a control batch that we look into is smaller by far */
 
 struct replay_buf {
 	struct seg *seg;
