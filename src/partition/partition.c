@@ -538,20 +538,15 @@ enum err partition_close(struct partition *part, bool synced, int64_t *recovery_
 
 enum err partition_delete(struct partition *part, struct uuid unique)
 {
-	char *doomed, hex[33];
 	enum err err;
 
 	must_be(part, PARTITION_MAGIC);
 	partition_resign(part, true);
-	for (int i = 0; i < 16; i++)
-		snprintf(hex + 2 * i, 3, "%02x", unique.b[i]);
-	if (asprintf(&doomed, "%s.%s-delete", plog_dir(part->log), hex) < 0)
-		return ERR_NOMEM;
-	err = file_rename(plog_dir(part->log), doomed);
-	if (err != ERR_OK) {
-		free(doomed);
+	plog_lock(part->log);
+	err = plog_delete(part->log, unique);
+	plog_unlock(part->log);
+	if (err != ERR_OK)
 		return err;
-	}
-	part->doomed = doomed;
-	return ERR_OK;
+	part->doomed = strdup(plog_dir(part->log));
+	return part->doomed != NULL ? ERR_OK : ERR_NOMEM;
 }

@@ -97,11 +97,11 @@ void plog_abandon(struct plog *log)
 }
 
 /* Stock's form of the suffix: the 32 hex digits of a random id. A name holds at most 255 bytes. */
-enum err plog_delete(struct plog *log, struct uuid unique, char **doomed)
+enum err plog_delete(struct plog *log, struct uuid unique)
 {
+	const char *dir = seg_dir_path(log->dir), *slash = strrchr(dir, '/');
 	char hex[2 * sizeof(unique.b) + 1], *path;
-	const char *slash = strrchr(log->dir->path, '/');
-	size_t name_len = strlen(slash != NULL ? slash + 1 : log->dir->path);
+	size_t name_len = strlen(slash != NULL ? slash + 1 : dir);
 	const size_t suffix_len = sizeof(hex) + strlen("-delete"); /* with the dot, no NUL */
 	size_t cut = name_len + suffix_len > NAME_MAX ? name_len + suffix_len - NAME_MAX : 0;
 	enum err err;
@@ -109,18 +109,11 @@ enum err plog_delete(struct plog *log, struct uuid unique, char **doomed)
 	must_be(log, PLOG_MAGIC);
 	for (size_t i = 0; i < sizeof(unique.b); i++)
 		snprintf(hex + 2 * i, 3, "%02x", unique.b[i]);
-	*doomed = NULL;
-	if (asprintf(&path, "%.*s.%s-delete", (int)(strlen(log->dir->path) - cut), log->dir->path,
-		     hex) < 0)
+	if (asprintf(&path, "%.*s.%s-delete", (int)(strlen(dir) - cut), dir, hex) < 0)
 		return ERR_NOMEM;
-	err = file_rename(log->dir->path, path);
-	if (err != ERR_OK) {
-		free(path);
-		return err;
-	}
-	*doomed = path;
-	plog_abandon(log);
-	return ERR_OK;
+	err = seg_dir_rename(log->dir, path);
+	free(path);
+	return err;
 }
 
 void plog_set_config(struct plog *log, const struct plog_config *cfg)
@@ -133,7 +126,7 @@ void plog_set_config(struct plog *log, const struct plog_config *cfg)
 
 const char *plog_dir(const struct plog *log)
 {
-	return log->dir->path;
+	return seg_dir_path(log->dir);
 }
 
 struct uuid plog_topic_id(const struct plog *log)
@@ -310,7 +303,7 @@ enum err plog_fail(struct plog *log, enum err err, const char *doing)
 		return err;
 	if (!atomic_exchange(&log->failed, true))
 		log_error("store", "%s: cannot %s: %s; the log takes no more writes",
-			  log->dir->path, doing, err_text(err));
+			  seg_dir_path(log->dir), doing, err_text(err));
 	return ERR_KAFKA_STORAGE_ERROR;
 }
 

@@ -145,10 +145,11 @@ enum err plog_close_unsynced(struct plog *log, int64_t *recovery_point,
  * failed directories. */
 void plog_abandon(struct plog *log);
 /*
- * Renames the directory to `<dir>.<hex>-delete`, so that its name is free at once, and abandons the
- * log. *doomed, malloc'd, is the new path, for the caller to file_remove_dir on a worker.
+ * [lock] Renames the directory to `<dir>.<hex>-delete`, so that its name is free at once. The log
+ * goes on as it is, under the new name (plog_dir); at last it is abandoned and its directory
+ * removed.
  */
-enum err plog_delete(struct plog *log, struct uuid unique, char **doomed) must_check;
+enum err plog_delete(struct plog *log, struct uuid unique) must_check;
 
 void plog_set_config(struct plog *log, const struct plog_config *cfg); /* [lock] */
 const char *plog_dir(const struct plog *log);			       /* [any] */

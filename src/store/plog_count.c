@@ -134,7 +134,7 @@ static enum err plog_load_index(struct plog *log, struct seg *seg, struct index 
 	err = index_load(&loaded, fd);
 	if (err == ERR_BADFILE) {
 		log_warn("store", "%s: an index of segment %lld is damaged and not used",
-			 log->dir->path, (long long)seg->base_offset);
+			 seg_dir_path(log->dir), (long long)seg->base_offset);
 		index_set_empty(&loaded);
 		err = ERR_OK;
 	}

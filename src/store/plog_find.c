@@ -62,7 +62,7 @@ static enum err plog_walk_to_offset(struct seg_walk *walk, int64_t offset)
 static void plog_warn_index(const struct plog *log, const struct seg *seg)
 {
 	log_warn("store", "%s: the offset index of segment %lld does not fit its batches",
-		 log->dir->path, (long long)seg->base_offset);
+		 seg_dir_path(log->dir), (long long)seg->base_offset);
 }
 
 enum err plog_find_offset(struct plog *log, struct seg *seg, int64_t offset, uint32_t size,

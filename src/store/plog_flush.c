@@ -7,6 +7,7 @@
  */
 #include "store/plog_impl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/file.h"
@@ -133,21 +134,48 @@ static enum err plog_sync_seg(struct plog *log, struct seg *seg, bool is_active)
 	return err == ERR_OK && !is_active ? plog_sync_indexes(log, seg->base_offset) : err;
 }
 
+static enum err plog_rename_epochs(struct plog *log, bool durable)
+{
+	char *path, *temp = NULL;
+	enum err err = ERR_NOMEM;
+
+	plog_lock(log);
+	path = file_path(seg_dir_path(log->dir), EPOCH_FILE);
+	if (path != NULL && asprintf(&temp, "%s.tmp", path) >= 0)
+		err = file_rename(temp, path);
+	plog_unlock(log);
+	free(temp);
+	free(path);
+	if (err == ERR_OK && durable)
+		err = plog_synced(file_sync_dir(seg_dir_path(log->dir)));
+	return err;
+}
+
+/* As file_replace, but what touches a name is done under the lock: see seg_dir_rename. */
 static enum err plog_write_epochs(struct plog *log, const char *text, bool durable)
 {
-	char *path = file_path(log->dir->path, EPOCH_FILE);
-	enum err err;
+	char *path, *temp = NULL;
+	int fd = -1;
+	enum err err = ERR_NOMEM;
 
-	if (path == NULL)
-		return ERR_NOMEM;
-	err = file_replace(path, (struct bytes){(const uint8_t *)text, strlen(text)}, durable);
+	plog_lock(log);
+	path = file_path(seg_dir_path(log->dir), EPOCH_FILE);
+	if (path != NULL && asprintf(&temp, "%s.tmp", path) >= 0)
+		err = file_open(temp, O_WRONLY | O_CREAT | O_TRUNC, &fd);
+	plog_unlock(log);
+	if (err == ERR_OK)
+		err = file_pwrite(fd, text, strlen(text), 0);
+	if (err == ERR_OK && durable)
+		err = plog_synced(file_sync(fd));
+	file_close(fd);
+	free(temp);
 	free(path);
-	return err;
+	return err == ERR_OK ? plog_rename_epochs(log, durable) : err;
 }
 
 static enum err plog_sync_metadata(struct plog *log)
 {
-	char *path = file_path(log->dir->path, "partition.metadata");
+	char *path = file_path(seg_dir_path(log->dir), "partition.metadata");
 	enum err err;
 	int fd;
 
@@ -173,7 +201,7 @@ static enum err plog_flush_sync(struct plog *log, struct plog_flush *flush)
 	if (err == ERR_OK && flush->epochs != NULL)
 		err = plog_write_epochs(log, flush->epochs, true);
 	else if (err == ERR_OK && flush->new_names)
-		err = file_sync_dir(log->dir->path);
+		err = file_sync_dir(seg_dir_path(log->dir));
 	return err;
 }
 
@@ -324,16 +352,30 @@ static enum err plog_remove_doomed(struct plog *log, int64_t base_offset)
 	return err;
 }
 
-static enum err plog_write_file(const char *path, const struct plog_task *task)
+static enum err plog_write_new(struct plog *log, const struct plog_task *task)
 {
+	struct seg_path path;
 	enum err err;
 	int fd;
 
-	err = file_open(path, O_WRONLY | O_CREAT | O_TRUNC, &fd);
+	plog_lock(log);
+	err = file_open(seg_path_of(&path, log->dir, task->offset, ".snapshot"),
+			O_WRONLY | O_CREAT | O_TRUNC, &fd);
+	plog_unlock(log);
 	if (err != ERR_OK)
 		return err;
 	err = file_pwrite(fd, task->content, task->content_bytes, 0);
 	file_close(fd);
+	return err;
+}
+
+static enum err plog_remove_snapshot(struct plog *log, int64_t offset)
+{
+	enum err err;
+
+	plog_lock(log);
+	err = plog_remove_file(log, offset, ".snapshot");
+	plog_unlock(log);
 	return err;
 }
 
@@ -343,18 +385,15 @@ static enum err plog_write_file(const char *path, const struct plog_task *task)
  */
 static enum err plog_write_snapshot(struct plog *log, const struct plog_task *task)
 {
-	struct seg_path path;
-	enum err err;
+	enum err err = plog_write_new(log, task);
+	bool cut;
 
-	seg_path_of(&path, log->dir, task->offset, ".snapshot");
-	err = plog_write_file(path.text, task);
 	if (err != ERR_OK && err != ERR_NOSPACE)
 		return err;
 	plog_lock(log);
-	if (err == ERR_NOSPACE || task->cuts != log->cuts)
-		err = plog_remove_file(log, task->offset, ".snapshot");
+	cut = task->cuts != log->cuts;
 	plog_unlock(log);
-	return err;
+	return cut || err == ERR_NOSPACE ? plog_remove_snapshot(log, task->offset) : ERR_OK;
 }
 
 static enum err plog_run_task(struct plog *log, struct plog_task *task)
@@ -363,7 +402,7 @@ static enum err plog_run_task(struct plog *log, struct plog_task *task)
 		return plog_remove_doomed(log, task->offset);
 	if (task->content != NULL)
 		return plog_write_snapshot(log, task);
-	return plog_remove_file(log, task->offset, ".snapshot");
+	return plog_remove_snapshot(log, task->offset);
 }
 
 void plog_task_free(struct plog_task *task)
@@ -516,7 +555,7 @@ static enum err plog_finish_synced(struct plog *log)
 	if (err == ERR_OK)
 		err = plog_sync_file(log, plog_end(log), ".snapshot");
 	if (err == ERR_OK)
-		err = plog_synced(file_sync_dir(log->dir->path));
+		err = plog_synced(file_sync_dir(seg_dir_path(log->dir)));
 	return plog_fail(log, err, "sync the indexes and a producer snapshot");
 }
 

@@ -182,7 +182,7 @@ enum err replay_list(const struct plog *log, const char *suffix, int64_t **offse
 	enum err err;
 
 	*len = 0;
-	err = file_list(log->dir->path, &names, &names_len);
+	err = file_list(seg_dir_path(log->dir), &names, &names_len);
 	if (err != ERR_OK)
 		return err;
 	*offsets = malloc((names_len + 1) * sizeof(**offsets));

@@ -286,7 +286,7 @@ enum err plog_truncate_to(struct plog *log, int64_t offset)
 		pthread_mutex_unlock(&log->list);
 		return ERR_OK;
 	}
-	log_info("store", "%s: truncated from %lld to %lld", log->dir->path,
+	log_info("store", "%s: truncated from %lld to %lld", seg_dir_path(log->dir),
 		 (long long)plog_end(log), (long long)offset);
 	err = plog_cut_end(log, offset);
 	return err == ERR_OK ? ERR_OK : plog_fail(log, ERR_IO, "truncate");
@@ -300,7 +300,8 @@ enum err plog_truncate_fully_at(struct plog *log, int64_t offset)
 	must(offset >= 0);
 	if (plog_failed(log))
 		return ERR_KAFKA_STORAGE_ERROR;
-	log_info("store", "%s: emptied, to begin at %lld", log->dir->path, (long long)offset);
+	log_info("store", "%s: emptied, to begin at %lld", seg_dir_path(log->dir),
+		 (long long)offset);
 	pthread_mutex_lock(&log->list);
 	epoch_cache_clear(&log->epochs);
 	atomic_store_explicit(&log->start, offset, memory_order_release);

@@ -33,7 +33,7 @@ struct recover {
 static enum err recover_topic_id(struct recover *recover)
 {
 	struct uuid found, want = recover->args->topic_id;
-	const char *dir = recover->log->dir->path;
+	const char *dir = seg_dir_path(recover->log->dir);
 	enum err err;
 
 	if (uuid_is_zero(want))
@@ -58,7 +58,7 @@ static enum err recover_epochs(struct recover *recover)
 
 	if (!recover->files.has_epochs)
 		return ERR_OK;
-	path = file_path(log->dir->path, EPOCH_FILE);
+	path = file_path(seg_dir_path(log->dir), EPOCH_FILE);
 	if (path == NULL)
 		return ERR_NOMEM;
 	err = file_read_all(path, EPOCH_FILE_BYTES_MAX, &text, &len_bytes);
@@ -101,7 +101,7 @@ static enum err recover_truncate_log(struct plog *log, struct seg *seg, uint32_t
 	enum err err;
 
 	log_warn("store", "%s: segment %lld is cut from %u to %u bytes; what follows is not whole",
-		 log->dir->path, (long long)seg->base_offset, seg->size_bytes, size);
+		 seg_dir_path(log->dir), (long long)seg->base_offset, seg->size_bytes, size);
 	err = seg_pin(seg);
 	if (err != ERR_OK)
 		return err;
@@ -119,7 +119,7 @@ static enum err recover_drop_segs(struct plog *log, uint32_t slot)
 	enum err err = ERR_OK;
 
 	for (uint32_t i = slot; i < log->segs_len; i++) {
-		log_warn("store", "%s: segment %lld, %u bytes, is removed", log->dir->path,
+		log_warn("store", "%s: segment %lld, %u bytes, is removed", seg_dir_path(log->dir),
 			 (long long)log->segs[i]->base_offset, log->segs[i]->size_bytes);
 		if (err == ERR_OK)
 			err = plog_remove_seg_files(log, log->segs[i]->base_offset);
@@ -147,7 +147,7 @@ static enum err recover_read_headers(struct recover *recover, struct replay *rep
 	if (!*whole)
 		log_warn("store",
 			 "%s: segment %lld is damaged at byte %u, below the recovery point %lld",
-			 recover->log->dir->path, (long long)seg->base_offset, replay->pos,
+			 seg_dir_path(recover->log->dir), (long long)seg->base_offset, replay->pos,
 			 (long long)recover->trusted);
 	return *whole ? err : ERR_OK;
 }
@@ -244,8 +244,8 @@ static enum err recover_unclean(struct recover *recover)
 	err = recover_scan_from(recover, &replay, recover->all ? 0 : recover_slot(log, snapshot));
 	if (replay.checked_bytes > 0)
 		log_info("store", "%s: recovered from offset %lld to %lld, %llu bytes checked",
-			 log->dir->path, (long long)recover->trusted, (long long)recover->end,
-			 (unsigned long long)replay.checked_bytes);
+			 seg_dir_path(log->dir), (long long)recover->trusted,
+			 (long long)recover->end, (unsigned long long)replay.checked_bytes);
 	return err;
 }
 
@@ -324,7 +324,7 @@ static enum err recover_missing_indexes(struct recover *recover)
 		if (seg->has_indexes || (seg->size_bytes == 0 && i + 1 == log->segs_len))
 			continue;
 		log_warn("store", "%s: the indexes of segment %lld are missing and made anew",
-			 log->dir->path, (long long)seg->base_offset);
+			 seg_dir_path(log->dir), (long long)seg->base_offset);
 		err = recover_point_cut(log, seg, &front, INT64_MAX);
 		if (err == ERR_OK)
 			err = replay_seg(&replay, seg, 0, seg->size_bytes);
@@ -384,7 +384,7 @@ static enum err recover_batches(struct recover *recover)
 		return err;
 	if (clean) {
 		log_warn("store", "%s: not as a clean stop leaves it; it is checked",
-			 log->dir->path);
+			 seg_dir_path(log->dir));
 		recover_forget(recover);
 	}
 	return recover_unclean(recover);
@@ -425,7 +425,8 @@ static enum err recover_start_behind_end(struct recover *recover)
 	enum err err;
 
 	log_warn("store", "%s: ends at %lld, before its start %lld; all segments are removed",
-		 log->dir->path, (long long)recover->end, (long long)recover->args->log_start);
+		 seg_dir_path(log->dir), (long long)recover->end,
+		 (long long)recover->args->log_start);
 	err = recover_drop_segs(log, 0);
 	epoch_cache_clear(&log->epochs);
 	if (log->producers != NULL)
@@ -466,7 +467,7 @@ static enum err recover_all(struct recover *recover)
 	enum err err;
 
 	recover->trusted = recover->args->recovery_point;
-	err = recover_files_read(recover->log->dir->path, &recover->files);
+	err = recover_files_read(seg_dir_path(recover->log->dir), &recover->files);
 	if (err == ERR_OK)
 		err = recover_topic_id(recover);
 	if (err == ERR_OK)

@@ -10,14 +10,18 @@
 
 struct seg_dir *seg_dir_new(struct seg_cache *cache, const char *path)
 {
-	size_t size = strlen(path) + 1;
-	struct seg_dir *dir = malloc(sizeof(*dir) + size);
+	struct seg_dir *dir = malloc(sizeof(*dir));
+	char *copy = strdup(path);
 
-	if (dir == NULL)
+	if (dir == NULL || copy == NULL) {
+		free(dir);
+		free(copy);
 		return NULL;
+	}
 	atomic_init(&dir->refs, 1);
+	atomic_init(&dir->path, copy);
+	dir->old_path = NULL;
 	dir->cache = cache;
-	memcpy(dir->path, path, size);
 	return dir;
 }
 
@@ -29,14 +33,36 @@ struct seg_dir *seg_dir_ref(struct seg_dir *dir)
 
 void seg_dir_unref(struct seg_dir *dir)
 {
-	if (atomic_fetch_sub(&dir->refs, 1) == 1)
-		free(dir);
+	if (atomic_fetch_sub(&dir->refs, 1) > 1)
+		return;
+	free(atomic_load(&dir->path));
+	free(dir->old_path);
+	free(dir);
+}
+
+enum err seg_dir_rename(struct seg_dir *dir, const char *path)
+{
+	char *copy = strdup(path), *before = atomic_load(&dir->path);
+	enum err err;
+
+	must(dir->old_path == NULL);
+	if (copy == NULL)
+		return ERR_NOMEM;
+	atomic_store(&dir->path, copy); /* before the old name can mean anything else */
+	dir->old_path = before;
+	err = file_rename(before, copy);
+	if (err != ERR_OK) {
+		/* Somebody may read the new name just now: it is kept as long as the directory. */
+		atomic_store(&dir->path, before);
+		dir->old_path = copy;
+	}
+	return err;
 }
 
 const char *seg_path_of(struct seg_path *path, const struct seg_dir *dir, int64_t base_offset,
 			const char *suffix)
 {
-	int len = snprintf(path->text, sizeof(path->text), "%s/%020lld%s", dir->path,
+	int len = snprintf(path->text, sizeof(path->text), "%s/%020lld%s", seg_dir_path(dir),
 			   (long long)base_offset, suffix);
 
 	if (len < 0 || (size_t)len >= sizeof(path->text))
@@ -133,20 +159,31 @@ enum err seg_create_indexes(struct seg *seg)
 	return err;
 }
 
+/* Opens what the name means in this directory, even while it is being renamed. */
+static enum err seg_open_file(const struct seg *seg, const char *suffix, int *fd)
+{
+	const char *dir;
+	struct seg_path path;
+	enum err err;
+
+	do {
+		dir = seg_dir_path(seg->dir);
+		err = file_open(seg_path_of(&path, seg->dir, seg->base_offset, suffix), O_RDWR, fd);
+		if (dir == seg_dir_path(seg->dir))
+			return err;
+		if (err == ERR_OK)
+			file_close(*fd);
+	} while (true); /* it is renamed once */
+}
+
 static enum err seg_open_log(struct seg_cache_file *file, int *fd)
 {
-	const struct seg *seg = container_of(file, struct seg, log_file);
-	struct seg_path path;
-
-	return file_open(seg_path_of(&path, seg->dir, seg->base_offset, ".log"), O_RDWR, fd);
+	return seg_open_file(container_of(file, struct seg, log_file), ".log", fd);
 }
 
 static enum err seg_open_offsets(struct seg_cache_file *file, int *fd)
 {
-	const struct seg *seg = container_of(file, struct seg, offsets_file);
-	struct seg_path path;
-
-	return file_open(seg_path_of(&path, seg->dir, seg->base_offset, ".index"), O_RDWR, fd);
+	return seg_open_file(container_of(file, struct seg, offsets_file), ".index", fd);
 }
 
 enum err seg_pin(struct seg *seg)
@@ -175,9 +212,7 @@ void seg_unpin_offsets(struct seg *seg)
 
 enum err seg_open_times(const struct seg *seg, int *fd)
 {
-	struct seg_path path;
-
-	return file_open(seg_path_of(&path, seg->dir, seg->base_offset, ".timeindex"), O_RDWR, fd);
+	return seg_open_file(seg, ".timeindex", fd);
 }
 
 static void seg_slice_release(void *owner)

@@ -20,10 +20,20 @@
 /* The partition's directory, shared by its log and segments. */
 struct seg_dir {
 	_Atomic uint32_t refs;
+	_Atomic(char *) path;
+	char *old_path; /* kept: somebody may be reading it */
 	struct seg_cache *cache;
-	char path[];
 };
 
+static inline const char *seg_dir_path(const struct seg_dir *dir)
+{
+	return atomic_load(&dir->path);
+}
+/*
+ * Renames it, once in its life. The old name may belong to another log right after; so all who
+ * make, rename or remove files in a directory hold the log's append mutex, as the caller here does.
+ */
+enum err seg_dir_rename(struct seg_dir *dir, const char *path) must_check;
 struct seg_dir *seg_dir_new(struct seg_cache *cache, const char *path) must_check;
 struct seg_dir *seg_dir_ref(struct seg_dir *dir);
 void seg_dir_unref(struct seg_dir *dir);
