@@ -5,8 +5,9 @@
 #include "partition/append_turn.h"
 #include "record/codec.h"
 
-/* The most that one batch may decompress to while it is checked. */
-#define DECOMPRESSED_BYTES_MAX (512u * 1024 * 1024)
+/* The most memory for a batch that must be decompressed whole: raw snappy, zstd of a wide window.
+ */
+#define SCRATCH_BYTES_MAX (64u * 1024 * 1024)
 
 static void station_on_image(struct image_subscriber *sub, const struct image *img)
 {
@@ -28,7 +29,7 @@ enum err station_init(struct station *station, struct api *api, const char *name
 	    .index = index,
 	    .appends = append_turn_new(loop, &station->box),
 	    .sessions = fetch_sessions_new(loop, index < 0 ? 0 : index, session_slots),
-	    .scratch = codec_scratch_new(DECOMPRESSED_BYTES_MAX),
+	    .scratch = codec_scratch_new(SCRATCH_BYTES_MAX),
 	    .box = &station->box,
 	};
 	loop_set_user(loop, &station->api);
