@@ -123,6 +123,11 @@ static bool index_follows(const struct index *index, struct index_entry before,
 					   : after.value >= before.value;
 }
 
+static int64_t index_column_of(struct index_entry entry, enum index_column column)
+{
+	return column == INDEX_KEY ? entry.key : entry.value;
+}
+
 enum err index_load(struct index *index, int fd)
 {
 	struct index_entry first, last = {-1, -1};
@@ -168,7 +173,8 @@ void index_trim(struct index *index)
 	index->pending = NULL;
 }
 
-enum err index_count_good(const struct index *index, int fd, int64_t key_end, uint32_t *count)
+enum err index_count_below(const struct index *index, int fd, enum index_column column, int64_t end,
+			   uint32_t *count)
 {
 	struct index_entry entries[CHECK_ENTRIES], before = {-1, -1};
 	uint32_t got = CHECK_ENTRIES;
@@ -179,9 +185,10 @@ enum err index_count_good(const struct index *index, int fd, int64_t key_end, ui
 		err = index_read(index, fd, *count, CHECK_ENTRIES, entries, &got);
 		if (err != ERR_OK)
 			return err;
-		for (uint32_t i = 0; i < got; i++) {
-			if (*count == index->file_len || entries[i].key >= key_end ||
-			    !index_follows(index, before, entries[i]))
+		for (uint32_t i = 0; i < got && *count < index->file_len; i++) {
+			if (!index_follows(index, before, entries[i]))
+				return ERR_BADFILE;
+			if (index_column_of(entries[i], column) >= end)
 				return ERR_OK;
 			before = entries[i];
 			(*count)++;
@@ -206,10 +213,15 @@ enum err index_reserve(struct index *index)
 	return index->pending != NULL ? ERR_OK : ERR_NOMEM;
 }
 
+bool index_accepts(const struct index *index, struct index_entry entry)
+{
+	return index_follows(index, index->last, entry);
+}
+
 void index_push(struct index *index, struct index_entry entry)
 {
 	must(index->loaded && index->pending != NULL && !index_block_full(index));
-	must(index_follows(index, index->last, entry));
+	must(index_accepts(index, entry));
 	index->pending[index->pending_len++] = entry;
 	index->last = entry;
 }
@@ -229,11 +241,6 @@ void index_written(struct index *index)
 {
 	index->file_len += index->pending_len;
 	index->pending_len = 0;
-}
-
-static int64_t index_column_of(struct index_entry entry, enum index_column column)
-{
-	return column == INDEX_KEY ? entry.key : entry.value;
 }
 
 /* The last of `len` sorted entries whose column is <= target; -1 when all are above. */

@@ -49,10 +49,14 @@ void index_set_empty(struct index *index);
 /* [list] Gives back the block, which is empty. */
 void index_trim(struct index *index);
 
-/* The number of entries from the front that rise as they should and whose key is below `key_end`.
+enum index_column { INDEX_KEY, INDEX_VALUE };
+
+/*
+ * The number of entries from the front whose column is below `end`, all of them looked at.
+ * ERR_BADFILE when they do not rise.
  */
-enum err index_count_good(const struct index *index, int fd, int64_t key_end,
-			  uint32_t *count) must_check;
+enum err index_count_below(const struct index *index, int fd, enum index_column column, int64_t end,
+			   uint32_t *count) must_check;
 /* The entry at `slot` of the file. */
 enum err index_read_one(const struct index *index, int fd, uint32_t slot,
 			struct index_entry *entry) must_check;
@@ -69,12 +73,12 @@ static inline bool index_block_full(const struct index *index)
 {
 	return index->pending_len == INDEX_BLOCK;
 }
-enum err index_reserve(struct index *index) must_check;		/* the block's memory */
+enum err index_reserve(struct index *index) must_check; /* the block's memory */
+/* Does it rise from the last entry, which a damaged file may have given? */
+bool index_accepts(const struct index *index, struct index_entry entry);
 void index_push(struct index *index, struct index_entry entry); /* [list] */
 enum err index_write(const struct index *index, int fd) must_check;
 void index_written(struct index *index); /* [list] */
-
-enum index_column { INDEX_KEY, INDEX_VALUE };
 
 /*
  * The last entry whose column is <= target. False: none in the block (it may be in the file).

@@ -87,9 +87,9 @@ struct plog_config {
 	int32_t index_interval_bytes; /* index.interval.bytes */
 	int32_t index_max_bytes;      /* segment.index.bytes */
 	int64_t producer_expiry_ms;   /* producer.id.expiration.ms */
-	bool preallocate;	      /* preallocate */
-	bool compact;		      /* cleanup.policy holds compact; for the cleaner to come */
-	int64_t retention_ms;	      /* retention.ms, -1: none; for retention to come */
+	bool preallocate;     /* preallocate: of no effect here, files grow as they are written */
+	bool compact;	      /* cleanup.policy holds compact; for the cleaner to come */
+	int64_t retention_ms; /* retention.ms, -1: none; for retention to come */
 	int64_t retention_bytes;      /* retention.bytes, -1: none; for retention to come */
 	int64_t file_delete_delay_ms; /* file.delete.delay.ms */
 };

@@ -69,7 +69,7 @@ static void plog_push_time(struct seg *seg)
 {
 	struct index_entry entry = {seg->max_timestamp, seg->max_offset - seg->base_offset};
 
-	if (seg->max_timestamp > seg->times.last.key && entry.value >= seg->times.last.value)
+	if (index_accepts(&seg->times, entry))
 		index_push(&seg->times, entry);
 }
 
@@ -93,7 +93,7 @@ static enum err plog_add_entry(struct plog *log, struct seg *seg, int64_t last_o
 			   ? ERR_KAFKA_STORAGE_ERROR
 			   : ERR_OK;
 	pthread_mutex_lock(&log->list);
-	if (entry.key > seg->offsets.last.key && entry.value > seg->offsets.last.value)
+	if (index_accepts(&seg->offsets, entry))
 		index_push(&seg->offsets, entry);
 	plog_push_time(seg);
 	pthread_mutex_unlock(&log->list);

@@ -209,7 +209,7 @@ static enum err replay_read_snapshot(struct plog *log, int64_t offset)
 		err = plog_need_producers(log);
 	if (err == ERR_OK)
 		err = producer_snapshot_parse(log->producers,
-					       (struct bytes){(const uint8_t *)content, len_bytes});
+					      (struct bytes){(const uint8_t *)content, len_bytes});
 	free(content);
 	if (err != ERR_BADFILE)
 		return err;

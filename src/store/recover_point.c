@@ -33,8 +33,8 @@ static enum err recover_trusted_entry(struct seg *seg, int64_t limit, struct rec
 		return err;
 	err = index_load(&seg->offsets, seg->offsets_file.fd);
 	if (err == ERR_OK)
-		err = index_count_good(&seg->offsets, seg->offsets_file.fd,
-				       limit - seg->base_offset, &count);
+		err = index_count_below(&seg->offsets, seg->offsets_file.fd, INDEX_KEY,
+					limit - seg->base_offset, &count);
 	if (err == ERR_OK && count > 0)
 		err = index_read_one(&seg->offsets, seg->offsets_file.fd, count - 1, &entry);
 	seg_unpin_offsets(seg);
@@ -51,8 +51,6 @@ static enum err recover_trusted_entry(struct seg *seg, int64_t limit, struct rec
 /* The time index up to the same place. */
 static enum err recover_trusted_times(struct seg *seg, struct recover_point *point)
 {
-	struct index_entry entry;
-	int64_t slot;
 	enum err err;
 	int fd;
 
@@ -61,12 +59,9 @@ static enum err recover_trusted_times(struct seg *seg, struct recover_point *poi
 		return err;
 	err = index_load(&seg->times, fd);
 	if (err == ERR_OK)
-		err = index_find(&seg->times, fd, seg->times.file_len, INDEX_VALUE,
-				 point->offset - seg->base_offset - 1,
-				 point->offset - seg->base_offset, &entry, &slot);
+		err = index_count_below(&seg->times, fd, INDEX_VALUE,
+					point->offset - seg->base_offset, &point->times_len);
 	file_close(fd);
-	if (err == ERR_OK)
-		point->times_len = (uint32_t)(slot + 1);
 	return err;
 }
 
