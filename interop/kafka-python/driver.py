@@ -80,6 +80,9 @@ class Member(PollingMember, ConsumerRebalanceListener):
             heartbeat_interval_ms=500,
             session_timeout_ms=10000,
         )
+        # 3.0.12 joins before it knows the topic, and joins again when it does; if that falls on the end of a poll, it
+        # forgets that it joined and sends no heartbeats. So it is made to know the topic first.
+        self.consumer.partitions_for_topic(topic)
         self.consumer.subscribe([topic], listener=self)
         self.begin()
 
@@ -92,7 +95,7 @@ class Member(PollingMember, ConsumerRebalanceListener):
         say(assigned=sorted(self.assigned))
 
     def poll_once(self):
-        for batch in self.consumer.poll(100).values():
+        for batch in self.consumer.poll(500).values():
             for each in batch:
                 say(record=record(each))
 

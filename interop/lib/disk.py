@@ -57,6 +57,11 @@ def shell(data, *command):
     snapshots = [each for each in sorted(folder.glob("*.checkpoint")) if not each.name.startswith("0" * 20)]
     newest = snapshots[-1] if snapshots else sorted(folder.glob("*.log"))[0]
     tool = [*java(places.STOCK_VERSION, "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"), "org.apache.kafka.shell.MetadataShell"]
-    done = subprocess.run([*tool, "--snapshot", str(newest), *command], capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    for _ in range(5):
+        done = subprocess.run(
+            [*tool, "--snapshot", str(newest), *command], capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        if done.stdout.strip():  # it now and then runs the command before it has read the file
+            break
     return done.stdout

@@ -3,6 +3,7 @@
 import base64
 import concurrent.futures
 import json
+import logging
 import os
 import queue
 import sys
@@ -70,6 +71,8 @@ class PollingMember:
 def serve(create, partitions, produce, consume, member):
     """Obeys commands until the input ends; the first failure is said and ends the process."""
     threading.excepthook = _thread_failed
+    if os.environ.get("DRIVER_LOG"):
+        logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(name)s %(message)s")
     joined = []
 
     def join(group, topic):

@@ -64,7 +64,9 @@ def fill(tools, broker):
     topics(tools, broker, *"--create --topic codecs --partitions 1 --config segment.bytes=1048576".split())
     topics(tools, broker, *"--create --topic compacted --partitions 1 --config cleanup.policy=compact".split())
     topics(tools, broker, *"--create --topic again --partitions 1".split())
+    wait_until([], lambda: "again" in topics(tools, broker, "--list").split(), "a topic is listed")
     topics(tools, broker, *"--delete --topic again".split())
+    wait_until([], lambda: "again" not in topics(tools, broker, "--list").split(), "a deleted topic is gone")
     topics(tools, broker, *"--create --topic again --partitions 2".split())
     produce(broker, 0)
     configs(tools, broker, *"--entity-type brokers --entity-default --alter --add-config message.max.bytes=2000000".split())
@@ -119,8 +121,13 @@ def end(broker, how):
 
 
 def steady(seen):
-    """Leader epochs are not shown by these tools; ELR columns tell of the last stop, and may differ for a moment."""
-    return {**seen, "described": [re.sub(r"\tElr: .*", "", each) for each in seen["described"]]}
+    """Without the ELR columns, which tell of the last stop, and with settings in the order of their names."""
+
+    def one(text):
+        text = re.sub(r"\tElr: .*", "", text)
+        return re.sub(r"Configs: (\S*)", lambda found: "Configs: " + ",".join(sorted(found[1].split(","))), text)
+
+    return {**seen, "described": [one(each) for each in seen["described"]]}
 
 
 def assert_same(after, before):
