@@ -223,9 +223,9 @@ struct config_value {
 
 /*
  * All that stock Kafka shows of a resource: effective values and where each comes from, in the
- * order of names. Resource BROKER: this broker by its id, or "" for the cluster's default, of which
- * only what was set is shown. TOPIC, GROUP, METRICS: the named one, there or not. Strings point
- * into cfg, the image or the arena. ERR_NOMEM.
+ * order of names, a topic's in Kafka's own. Resource BROKER: this broker by its id, or "" for the
+ * cluster's default, of which only what was set is shown. TOPIC, GROUP, METRICS: the named one,
+ * there or not. Strings point into cfg, the image or the arena. ERR_NOMEM.
  */
 enum err config_describe(const struct config *cfg, const struct image *image,
 			 enum config_resource resource, struct str resource_name,

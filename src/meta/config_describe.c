@@ -383,6 +383,53 @@ static bool describe_inheriting(struct describe *d, enum config_id id,
 	return value_end(d, value);
 }
 
+/*
+ * Kafka answers a topic's settings in the order of a hash map, and kafka-topics --describe prints
+ * them in the order of another one, which keeps the first where names collide. So that it prints
+ * the same here, they are answered in Kafka's order.
+ */
+static const enum config_id topic_order[] = {
+    TOPIC_CONFIG_INTERNAL_SEGMENT_BYTES,
+    TOPIC_CONFIG_COMPRESSION_TYPE,
+    TOPIC_CONFIG_REMOTE_LOG_DELETE_ON_DISABLE,
+    TOPIC_CONFIG_LEADER_REPLICATION_THROTTLED_REPLICAS,
+    TOPIC_CONFIG_REMOTE_STORAGE_ENABLE,
+    TOPIC_CONFIG_MIN_INSYNC_REPLICAS,
+    TOPIC_CONFIG_SEGMENT_JITTER_MS,
+    TOPIC_CONFIG_REMOTE_LOG_COPY_DISABLE,
+    TOPIC_CONFIG_LOCAL_RETENTION_MS,
+    TOPIC_CONFIG_CLEANUP_POLICY,
+    TOPIC_CONFIG_FLUSH_MS,
+    TOPIC_CONFIG_FOLLOWER_REPLICATION_THROTTLED_REPLICAS,
+    TOPIC_CONFIG_COMPRESSION_LZ4_LEVEL,
+    TOPIC_CONFIG_SEGMENT_BYTES,
+    TOPIC_CONFIG_RETENTION_MS,
+    TOPIC_CONFIG_COMPRESSION_GZIP_LEVEL,
+    TOPIC_CONFIG_FLUSH_MESSAGES,
+    TOPIC_CONFIG_COMPRESSION_ZSTD_LEVEL,
+    TOPIC_CONFIG_MAX_COMPACTION_LAG_MS,
+    TOPIC_CONFIG_FILE_DELETE_DELAY_MS,
+    TOPIC_CONFIG_MAX_MESSAGE_BYTES,
+    TOPIC_CONFIG_MIN_COMPACTION_LAG_MS,
+    TOPIC_CONFIG_MESSAGE_TIMESTAMP_TYPE,
+    TOPIC_CONFIG_LOCAL_RETENTION_BYTES,
+    TOPIC_CONFIG_PREALLOCATE,
+    TOPIC_CONFIG_INDEX_INTERVAL_BYTES,
+    TOPIC_CONFIG_MIN_CLEANABLE_DIRTY_RATIO,
+    TOPIC_CONFIG_UNCLEAN_LEADER_ELECTION_ENABLE,
+    TOPIC_CONFIG_RETENTION_BYTES,
+    TOPIC_CONFIG_DELETE_RETENTION_MS,
+    TOPIC_CONFIG_MESSAGE_TIMESTAMP_AFTER_MAX_MS,
+    TOPIC_CONFIG_MESSAGE_TIMESTAMP_BEFORE_MAX_MS,
+    TOPIC_CONFIG_SEGMENT_MS,
+    TOPIC_CONFIG_SEGMENT_INDEX_BYTES,
+};
+
+static enum config_id row_at(enum config_resource resource, enum config_id first, size_t i)
+{
+	return resource == CONFIG_RESOURCE_TOPIC ? topic_order[i] : first + (enum config_id)i;
+}
+
 static enum err describe_all(struct describe *d, enum config_resource resource,
 			     struct str resource_name, enum config_source own_source)
 {
@@ -394,8 +441,9 @@ static enum err describe_all(struct describe *d, enum config_resource resource,
 	config_range(resource, &first, &end);
 	if (!values_alloc(d, (size_t)(end - first)))
 		return ERR_NOMEM;
-	for (enum config_id id = first; id < end; id++)
-		if (!describe_inheriting(d, id, own_source,
+	must(resource != CONFIG_RESOURCE_TOPIC || ARRAY_LEN(topic_order) == (size_t)(end - first));
+	for (size_t i = 0; i < (size_t)(end - first); i++)
+		if (!describe_inheriting(d, row_at(resource, first, i), own_source,
 					 resource == CONFIG_RESOURCE_TOPIC ? &topic : NULL))
 			return ERR_NOMEM;
 	return ERR_OK;

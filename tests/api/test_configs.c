@@ -251,7 +251,7 @@ static void describes_in_every_version(void **state)
 		assert_int_equal(res.results_len, 2);
 		assert_int_equal(res.results[0].error_code, 0);
 		assert_int_equal(res.results[0].configs_len, 2);
-		config = &res.results[0].configs[0];
+		config = &res.results[0].configs[1]; /* behind segment.bytes */
 		assert_str(config->name, "retention.ms");
 		assert_str(config->value, "1000");
 		assert_int_equal(config->config_source, CONFIG_SOURCE_TOPIC);
