@@ -9,6 +9,8 @@ RULES = (
     (r"(CreateTime|LogAppendTime):\d+", r"\1:TIME"),
     (r'"ts":\d+', '"ts":TIME'),
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
+    # A refused record's reason is told in words of our own.
+    (r"(InvalidRecordException): .*", r"\1: REASON"),
     (r"adminclient-\d+", "adminclient-N"),
     (r"console-consumer-\d+", "console-consumer-N"),
     (r"rdkafka#(consumer|producer)-\d+", r"rdkafka#\1-N"),
