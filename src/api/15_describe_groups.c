@@ -8,7 +8,7 @@
  * v4  static members
  * v5  flexible
  * v6  error message, and GROUP_ID_NOT_FOUND for what is not a classic group (KIP-1043); before, it
- *     is shown as "Dead"
+ *     is shown as "Dead". Consumer groups that stock left are shown, as empty ones.
  */
 #include "api/handlers.h"
 #include "api/held.h"

@@ -6,8 +6,9 @@
  * group is listed, its offsets can be read, reset and deleted by administrators, and it can be
  * deleted whole. Its members cannot reach us (their heartbeats have no API here), so it counts as
  * empty; and as in Kafka an empty consumer or streams group turns into a classic one when a classic
- * member joins: the old records get tombstones then. Share groups have state in another topic, so
- * they are only listed.
+ * member joins: the old records get tombstones then. Consumer groups are described as empty classic
+ * ones too, or no tool that describes all groups could get past them. Share groups have state in
+ * another topic, so they are only listed.
  */
 #include "group/group_int.h"
 

@@ -154,7 +154,7 @@ struct group_view {
 	struct group_view_member *members;
 	size_t members_len;
 	bool found;
-	bool other_type; /* there is such a group, of another type */
+	bool other_type; /* there is such a group, of a type that is not shown */
 };
 
 /* DescribeGroups. Points into the state and the arena. */

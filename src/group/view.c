@@ -10,7 +10,8 @@ enum err view_describe(const struct shard *shard, struct str group_id, struct ar
 	*out = (struct group_view){.state = STR("Dead"),
 				   .protocol_type = STR(""),
 				   .protocol = STR("")};
-	out->other_type = group != NULL && group->type != GROUP_CLASSIC;
+	out->other_type =
+	    group != NULL && group->type != GROUP_CLASSIC && group->type != GROUP_CONSUMER;
 	if (group == NULL || out->other_type)
 		return ERR_OK;
 	out->members_len = HASH_COUNT(group->members);
@@ -19,7 +20,9 @@ enum err view_describe(const struct shard *shard, struct str group_id, struct ar
 		return ERR_NOMEM;
 	out->found = true;
 	out->state = group_state_name(group->state);
-	if (group->protocol_type.ptr != NULL)
+	if (group->type == GROUP_CONSUMER)
+		out->protocol_type = STR("consumer");
+	else if (group->protocol_type.ptr != NULL)
 		out->protocol_type = group->protocol_type;
 	if (group_is(group, STATE_STABLE))
 		out->protocol = group->protocol;

@@ -142,6 +142,7 @@ static void a_consumer_group_turns_classic_when_a_classic_member_joins(void **st
 
 	replay_record(w->shard, &one, -1);
 	replay_record(w->shard, &two, -1);
+	assert_string_equal(world_state(w), "Empty 0");
 	assert_int_equal(world_commit(w, "", -1, "t", 0, 5), ERR_OK);
 	assert_int_equal(world_commit(w, "m", 3, "t", 0, 6), ERR_UNKNOWN_MEMBER_ID);
 	w->fails = ERR_NOSPACE;
