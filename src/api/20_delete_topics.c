@@ -14,6 +14,7 @@
  */
 #include "api/duplicates.h"
 #include "api/handlers.h"
+#include "coord/coord.h"
 #include "meta/config.h"
 #include "meta/controller.h"
 #include "proto/delete_topics.h"
@@ -193,6 +194,9 @@ static void delete_topics_done(struct controller_wait *wait, enum err err)
 
 		if (item->left_out)
 			continue;
+		/* What groups have committed for it goes with it. */
+		if (item->err == ERR_OK && err == ERR_OK)
+			coord_topic_deleted(call->al->api->coord, item->name, item->id);
 		out = &res.responses[res.responses_len++];
 		out->name = item->name;
 		out->topic_id = item->id;

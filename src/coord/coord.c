@@ -258,7 +258,7 @@ void coord_on_resigned(struct coord *coord, struct partition *part)
 
 void coord_topic_deleted(struct coord *coord, struct str topic, struct uuid topic_id)
 {
-	for (size_t i = 0; i < coord->shards_len; i++) {
+	for (size_t i = 0; coord != NULL && i < coord->shards_len; i++) {
 		struct cshard *shard = coord->shards[i];
 
 		if (shard == NULL || !shard->loaded)

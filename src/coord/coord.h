@@ -44,7 +44,7 @@ void coord_free(struct coord *coord);
  */
 void coord_on_elected(struct coord *coord, struct partition *part, int32_t leader_epoch);
 void coord_on_resigned(struct coord *coord, struct partition *part);
-/* To be called when a topic was deleted: its committed offsets go. */
+/* To be called when a topic was deleted: its committed offsets go. Nothing when coord is NULL. */
 void coord_topic_deleted(struct coord *coord, struct str topic, struct uuid topic_id);
 
 /* -- requests ------------------------------------------------------------------------------------
