@@ -23,7 +23,9 @@ RULES = (
 def normal(text, broker):
     """`broker` is the one that was asked."""
     text = text.replace(str(broker.home), "FOLDER")
-    text = text.replace(str(broker.port), "PORT").replace(str(broker.controller_port), "CONTROLLER_PORT")
+    # As numbers of their own: the digits may stand within a longer one.
+    text = re.sub(rf"(?<!\d){broker.port}(?!\d)", "PORT", text)
+    text = re.sub(rf"(?<!\d){broker.controller_port}(?!\d)", "CONTROLLER_PORT", text)
     for pattern, instead in RULES:
         text = re.sub(pattern, instead, text)
     return text
