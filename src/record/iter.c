@@ -89,8 +89,11 @@ bool record_read(struct rd *rd, const struct batch_header *header, struct record
 	record->headers = read_headers(&in, record->headers_count);
 	if (delta < 0 || delta > header->last_offset_delta || rd_left(&in) > 0)
 		rd_fail(&in, ERR_MALFORMED);
-	if (in.err != ERR_OK)
+	if (in.err != ERR_OK) {
 		rd_fail(rd, in.err);
+		return false;
+	}
+	/* The delta is within the header's, with which this was seen not to overflow. */
 	record->offset = header->base_offset + delta;
 	record->timestamp = batch_timestamp_type(header) == BATCH_LOG_APPEND_TIME
 				? header->max_timestamp
