@@ -4,6 +4,8 @@
 
 #include "net/net_private.h"
 
+#define CONN_CHARGE_STEP ((size_t)4096)
+
 static uint32_t conn_read_size_value(const struct conn *conn)
 {
 	return (uint32_t)conn->size[0] << 24 | (uint32_t)conn->size[1] << 16 |
@@ -60,7 +62,7 @@ static bool conn_read_size(struct conn *conn, const uint8_t *ptr, size_t len, si
 	return conn->size_have == sizeof(conn->size);
 }
 
-/* Charges the frame, or waits for its turn. False: waits, or was refused. */
+/* Charges a large frame, or waits for its turn. False: waits, or was refused. */
 static bool conn_read_admit(struct conn *conn, uint32_t len)
 {
 	struct net *net = conn->home->net;
@@ -72,9 +74,7 @@ static bool conn_read_admit(struct conn *conn, uint32_t len)
 				 net->cfg.request_bytes_max);
 		return false;
 	}
-	if (len <= FRAME_SMALL_BYTES) {
-		budget_force(&net->small, len);
-	} else if (!budget_take(&net->big, len, &conn->wait)) {
+	if (len > FRAME_SMALL_BYTES && !budget_take(&net->big, len, &conn->wait)) {
 		conn->waits_on = &net->big;
 		return false;
 	}
@@ -82,11 +82,15 @@ static bool conn_read_admit(struct conn *conn, uint32_t len)
 	return true;
 }
 
-static struct budget *conn_read_budget(struct conn *conn, uint32_t len)
+/*
+ * A small frame is charged by what has come of it, in steps of a page: were it charged by what the
+ * peer claims, a few hundred that claim and then say nothing would use up the reserve of all.
+ */
+static size_t conn_read_charge(const struct exchange *exchange, size_t have)
 {
-	struct net *net = conn->home->net;
+	size_t len = exchange->frame.len_bytes, pages = (have | (CONN_CHARGE_STEP - 1)) + 1;
 
-	return len <= FRAME_SMALL_BYTES ? &net->small : &net->big;
+	return len > FRAME_SMALL_BYTES || pages > len ? len : pages;
 }
 
 /* Makes room for the frame whose size is known. False: it waits, or the connection is closed. */
@@ -105,7 +109,8 @@ static bool conn_read_open(struct conn *conn)
 		conn_read_no_memory(conn);
 		return false;
 	}
-	exchange->budget = conn_read_budget(conn, len);
+	exchange->budget = len <= FRAME_SMALL_BYTES ? &home->net->small : &home->net->big;
+	exchange->charged_bytes = len <= FRAME_SMALL_BYTES ? 0 : len;
 	conn->is_admitted = false;
 	conn->size_have = 0;
 	conn->in = exchange;
@@ -123,6 +128,7 @@ static void conn_read_filled(struct conn *conn, size_t n)
 
 	must(n <= exchange->frame.len_bytes - conn->in_have);
 	conn->in_have += (uint32_t)n;
+	exchange_charge(exchange, conn_read_charge(exchange, conn->in_have));
 	if (conn->in_have < exchange->frame.len_bytes)
 		return;
 	conn->in = NULL;
@@ -200,7 +206,8 @@ void conn_read_rest(struct conn *conn)
 
 	if (conn->waits_on != NULL || (rest->len == 0 && !conn->is_admitted))
 		return;
-	/* Only the size may have been there: then nothing is kept, and anything does for a pointer. */
+	/* Only the size may have been there: then nothing is kept, and anything does for a pointer.
+	 */
 	used = conn_read_parse(conn, rest->buf != NULL ? rest->buf + rest->pos : conn->size,
 			       rest->len);
 	if (conn->fd < 0)
@@ -237,8 +244,8 @@ void conn_read_drop(struct conn *conn)
 	conn->in = NULL;
 	if (conn->waits_on != NULL && budget_cancel(conn->waits_on, &conn->wait))
 		conn->waits_on = NULL;
-	if (conn->is_admitted)
-		budget_give(conn_read_budget(conn, len), len);
+	if (conn->is_admitted && len > FRAME_SMALL_BYTES)
+		budget_give(&net->big, len);
 	if (conn->may_read)
 		budget_give(&net->small, FRAME_SMALL_BYTES);
 	conn->is_admitted = conn->may_read = false;

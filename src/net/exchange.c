@@ -32,15 +32,22 @@ struct exchange *exchange_new(struct exchange_pool *pool)
 	return exchange;
 }
 
+void exchange_charge(struct exchange *exchange, size_t len_bytes)
+{
+	if (len_bytes <= exchange->charged_bytes)
+		return;
+	budget_force(exchange->budget, len_bytes - exchange->charged_bytes);
+	exchange->charged_bytes = len_bytes;
+}
+
 void exchange_release_frame(struct exchange *exchange, struct frame_cache *cache)
 {
-	size_t len_bytes = exchange->frame.len_bytes;
-
 	if (exchange->frame.ptr != NULL)
 		frame_free(cache, &exchange->frame);
 	if (exchange->budget != NULL)
-		budget_give(exchange->budget, len_bytes);
+		budget_give(exchange->budget, exchange->charged_bytes);
 	exchange->budget = NULL;
+	exchange->charged_bytes = 0;
 }
 
 void exchange_free(struct exchange *exchange, struct exchange_pool *pool, struct frame_cache *cache)

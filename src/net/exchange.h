@@ -23,7 +23,8 @@ struct exchange {
 	TAILQ_ENTRY(exchange) link;
 	struct frame frame;
 	size_t frame_bytes;    /* of the frame, also when it is gone */
-	struct budget *budget; /* where frame.len_bytes are charged; NULL: given back */
+	struct budget *budget; /* where charged_bytes are taken from; NULL: given back */
+	size_t charged_bytes;
 	bool done;
 	uint8_t size[4]; /* the answer's, big-endian */
 	struct exchange_pos sent;
@@ -54,6 +55,8 @@ struct exchange *exchange_new(struct exchange_pool *pool) must_check;
 void exchange_free(struct exchange *exchange, struct exchange_pool *pool,
 		   struct frame_cache *cache);
 
+/* Charges at least so many bytes of the frame to its budget, over the limit if need be. */
+void exchange_charge(struct exchange *exchange, size_t len_bytes);
 /* Frees the frame and its charge. cache NULL: not on the connection's loop. */
 void exchange_release_frame(struct exchange *exchange, struct frame_cache *cache);
 /* The handler is through: frees what the answer does not need, and fixes the answer's size. */

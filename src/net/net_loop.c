@@ -5,10 +5,21 @@
 
 #include "net/net_private.h"
 
-#define NET_LOOP_SWEEP_MS      1000
-#define NET_LOOP_SHORT_READ_MS 5000  /* for a frame, when others wait for memory */
-#define NET_LOOP_BYTES_PER_MS  64    /* a slow peer's frame gets more time by its size, */
-#define NET_LOOP_SLOW_MS_MAX   90000 /* at most this */
+#define NET_LOOP_SWEEP_MS	1000
+#define NET_LOOP_SHORT_READ_MS	5000  /* for a large frame, when others wait for memory */
+#define NET_LOOP_SHORT_SMALL_MS 1000  /* for a small one: those who wait are all others */
+#define NET_LOOP_STUCK_MS	5000  /* of a peer that takes nothing of its answer */
+#define NET_LOOP_BYTES_PER_MS	64    /* a slow peer's frame gets more time by its size, */
+#define NET_LOOP_SLOW_MS_MAX	90000 /* at most this */
+
+/* One answer alone may be larger than the share: it is not shed while its peer takes of it. */
+static bool net_loop_may_stay(const struct net_loop *nl, const struct conn *conn, size_t share)
+{
+	size_t own_bytes = TAILQ_FIRST(&conn->begun)->req.out.size_bytes;
+
+	return own_bytes > share && nl->unsent_bytes - own_bytes <= share &&
+	       net_loop_now_ms(nl) - conn->moved_ms < NET_LOOP_STUCK_MS;
+}
 
 /* Over its share of unsent answers: the peer that has not read for longest goes. */
 static void net_loop_shed(struct net_loop *nl)
@@ -16,7 +27,8 @@ static void net_loop_shed(struct net_loop *nl)
 	size_t share = nl->net->cfg.unsent_bytes_max / nl->net->loops_len;
 	struct conn *conn;
 
-	while (nl->unsent_bytes > share && (conn = TAILQ_FIRST(&nl->blocked)) != NULL) {
+	while (nl->unsent_bytes > share && (conn = TAILQ_FIRST(&nl->blocked)) != NULL &&
+	       !net_loop_may_stay(nl, conn, share)) {
 		net_count(&nl->stats.closed_slow, 1);
 		if (log_allowed(&nl->slow_limit, 10))
 			log_warn(
@@ -103,10 +115,11 @@ static int64_t net_loop_partial_max_ms(const struct conn *conn)
 	struct net *net = conn->home->net;
 	size_t len_bytes = conn->in != NULL ? conn->in->frame.len_bytes : 0;
 	int64_t max = net->cfg.read_ms_max, slow = (int64_t)(len_bytes / NET_LOOP_BYTES_PER_MS);
-	bool is_short = budget_is_short(len_bytes > FRAME_SMALL_BYTES ? &net->big : &net->small);
+	bool is_small = len_bytes <= FRAME_SMALL_BYTES;
+	int64_t short_ms = is_small ? NET_LOOP_SHORT_SMALL_MS : NET_LOOP_SHORT_READ_MS;
 
-	if (is_short && max > NET_LOOP_SHORT_READ_MS)
-		max = NET_LOOP_SHORT_READ_MS;
+	if (budget_is_short(is_small ? &net->small : &net->big) && max > short_ms)
+		max = short_ms;
 	return max + (slow < NET_LOOP_SLOW_MS_MAX ? slow : NET_LOOP_SLOW_MS_MAX);
 }
 

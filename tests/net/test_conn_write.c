@@ -203,6 +203,28 @@ static void the_slowest_goes_when_answers_fill_memory(void **state)
 	close(other);
 }
 
+/* The first call cannot take it whole, and that is not the peer's fault. */
+static void one_answer_may_be_larger_than_the_share(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t len = (30u << 20) + 4;
+	uint8_t *got = malloc(len);
+	int fd;
+
+	f->cfg.unsent_bytes_max = 20u << 20;
+	fixture_open(f);
+	fd = client_connect(f);
+	ask_large(fd, 30u << 20);
+	FIXTURE_UNTIL(f, !TAILQ_EMPTY(&f->net->loops[0].blocked));
+	fixture_turn(f);
+	client_receive(f, fd, got, len);
+	for (uint32_t i = 0; i < len - 4; i += 997)
+		assert_int_equal(got[4 + i], fixture_byte(i));
+	assert_int_equal(fixture_stats(f).closed_slow, 0);
+	free(got);
+	close(fd);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -214,6 +236,7 @@ int main(void)
 	    TEST(a_short_file_closes_the_connection),
 	    TEST(a_peer_that_goes_releases_its_slices),
 	    TEST(the_slowest_goes_when_answers_fill_memory),
+	    TEST(one_answer_may_be_larger_than_the_share),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -175,6 +175,31 @@ static void small_frames_take_turns_when_their_reserve_is_used_up(void **state)
 	assert_int_equal(f->net->small.used_bytes, 0);
 }
 
+/* A claim costs nothing: only what has come is charged, so those who say no more hold up nobody. */
+static void claims_do_not_use_up_the_reserve(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t size = htonl(60000);
+	int fds[40], other;
+
+	f->cfg.queued_small_bytes_max = 200000;
+	fixture_open(f);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		fds[i] = client_connect(f);
+		client_send(fds[i], &size, 4);
+		client_send(fds[i], "some", 4);
+	}
+	FIXTURE_UNTIL(f, f->net->small.used_bytes >= 40 * 4);
+	other = client_connect(f);
+	client_request(other, CMD_ECHO, "heartbeat");
+	client_expect(f, other, "heartbeat");
+	close(other);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		close(fds[i]);
+	FIXTURE_UNTIL(f, f->net->acceptor.conns_len == 0);
+	assert_int_equal(f->net->small.used_bytes, 0);
+}
+
 static void a_waiting_peer_may_go(void **state)
 {
 	struct fixture *f = *state;
@@ -397,6 +422,7 @@ int main(void)
 	    TEST(a_large_claim_costs_nothing),
 	    TEST(small_frames_pass_while_large_ones_wait),
 	    TEST(small_frames_take_turns_when_their_reserve_is_used_up),
+	    TEST(claims_do_not_use_up_the_reserve),
 	    TEST(a_waiting_peer_may_go),
 	    TEST(closes_the_idle),
 	    TEST(closes_frames_that_never_end),
