@@ -12,6 +12,8 @@
 #define API_ANSWER_BYTES_MAX (256u * 1024 * 1024)
 /* Lines a second about peers that send what cannot be served. */
 #define API_LOG_LINES 10
+/* Of a client id in such a line, so that the reason behind it is not cut off. */
+#define API_LOG_CLIENT_MAX 100
 
 const struct api_handler *api_find(int16_t key)
 {
@@ -24,11 +26,14 @@ const struct api_handler *api_find(int16_t key)
 static void api_refuse(struct api_loop *al, struct req *req, const char *what)
 {
 	const struct req_header *header = &req->header;
+	struct str client = header->client_id;
 
+	if (client.len > API_LOG_CLIENT_MAX)
+		client.len = API_LOG_CLIENT_MAX;
 	if (log_allowed(&al->refusals, API_LOG_LINES))
 		log_warn("api", "%.*s (client %.*s): %s (%d) version %d: %s; closing",
-			 STR_ARG(req->client_address), STR_ARG(header->client_id),
-			 apis_name(header->api_key), header->api_key, header->api_version, what);
+			 STR_ARG(req->client_address), STR_ARG(client), apis_name(header->api_key),
+			 header->api_key, header->api_version, what);
 	req->close = true;
 	req_done(req);
 }
