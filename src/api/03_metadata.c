@@ -24,6 +24,8 @@
 #include "meta/controller.h"
 #include "proto/metadata.h"
 
+#define METADATA_LOG_LINES 10
+
 struct metadata {
 	struct api_loop *al;
 	struct req *req;
@@ -187,6 +189,13 @@ static void metadata_answer(struct metadata *call)
 /* -- creation on demand -------------------------------------------------------------------------
  */
 
+static bool metadata_is_missing(const struct image *image,
+				const struct metadata_req_metadata_request_topic *ask)
+{
+	return ask->name.ptr != NULL && uuid_is_zero(ask->topic_id) &&
+	       image_topic_by_name(image, ask->name) == NULL;
+}
+
 static bool metadata_must_create(const struct metadata *call)
 {
 	/* Before v4 nobody could forbid it. */
@@ -197,10 +206,22 @@ static bool metadata_must_create(const struct metadata *call)
 				 CONFIG_AUTO_CREATE_TOPICS_ENABLE))
 		return false;
 	for (size_t i = 0; i < call->in.topics_len; i++)
-		if (call->in.topics[i].name.ptr != NULL &&
-		    uuid_is_zero(call->in.topics[i].topic_id) &&
-		    image_topic_by_name(call->al->image, call->in.topics[i].name) == NULL)
+		if (metadata_is_missing(call->al->image, &call->in.topics[i]))
 			return true;
+	return false;
+}
+
+static bool metadata_may_create(struct metadata *call)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < call->in.topics_len; i++)
+		len += metadata_is_missing(call->al->image, &call->in.topics[i]);
+	if (controller_may_auto_create(call->al->api->controller, len))
+		return true;
+	if (log_allowed(&call->al->refusals, METADATA_LOG_LINES))
+		log_warn("api", "%.*s: Metadata of %zu topics that do not exist: too many to make",
+			 STR_ARG(call->req->client_address), len);
 	return false;
 }
 
@@ -210,7 +231,7 @@ static void metadata_create(struct mail *mail)
 	struct metadata *call = req->parked;
 
 	call->al = call->al->api->control;
-	call->create = true;
+	call->create = metadata_may_create(call);
 	metadata_answer(call);
 }
 

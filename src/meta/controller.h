@@ -201,6 +201,11 @@ void controller_create_partitions(struct controller *ctl, struct arena *arena,
  * ERR_COORDINATOR_NOT_AVAILABLE: being created by this or an earlier call, ask again later.
  */
 enum err controller_ensure_internal(struct controller *ctl, struct str name) must_check;
+/*
+ * May one request have so many topics made for it? Kafka's limit of partitions to a request, which
+ * holds for those that are made on demand, too: all of them, or none.
+ */
+bool controller_may_auto_create(const struct controller *ctl, size_t topics_len);
 /* auto.create.topics.enable is the caller's to check. Fails with what CreateTopics would say. */
 enum err controller_auto_create(struct controller *ctl, struct str name) must_check;
 

@@ -12,6 +12,8 @@
 
 #define TOPIC_NAME_MAX	       249
 #define PARTITIONS_REQUEST_MAX 10000
+/* Of the names in a message, so that a long list of them costs no more than the list itself. */
+#define NAMES_LEN_MAX 1000
 
 static void refuse(enum err *err, struct str *message, enum err why, struct str text)
 {
@@ -83,7 +85,7 @@ static void check_nulls(struct arena *arena, struct controller_new_topic *topic)
 	struct str names = STR_NULL;
 
 	for (size_t i = 0; i < topic->configs_len; i++) {
-		if (topic->configs[i].value.ptr != NULL)
+		if (topic->configs[i].value.ptr != NULL || names.len > NAMES_LEN_MAX)
 			continue;
 		names = names.ptr == NULL ? topic->configs[i].name
 					  : arena_printf(arena, "%.*s,%.*s", STR_ARG(names),
@@ -472,6 +474,13 @@ static enum err create_one(struct controller *ctl, struct controller_new_topic *
 	topic->message = STR_NULL;
 	arena_fini(&arena);
 	return err;
+}
+
+bool controller_may_auto_create(const struct controller *ctl, size_t topics_len)
+{
+	int64_t each = config_int64(ctl->options.config, CONFIG_NUM_PARTITIONS);
+
+	return (int64_t)topics_len <= PARTITIONS_REQUEST_MAX / each;
 }
 
 enum err controller_auto_create(struct controller *ctl, struct str name)

@@ -648,6 +648,8 @@ static void internal_topic_is_made_once(void **state)
 	assert_int_equal(controller_auto_create(node.ctl, STR("auto")), ERR_OK);
 	assert_int_equal(controller_auto_create(node.ctl, STR("auto")), ERR_TOPIC_ALREADY_EXISTS);
 	assert_int_equal(controller_auto_create(node.ctl, STR("a b")), ERR_INVALID_TOPIC_EXCEPTION);
+	assert_true(controller_may_auto_create(node.ctl, 10000));
+	assert_false(controller_may_auto_create(node.ctl, 10001));
 }
 
 /* -- group commit and failures -------------------------------------------------------------- */
