@@ -15,6 +15,9 @@
  * v12  may add partitions to a transaction by itself (KIP-890)
  * v13  topic ids in place of names (KIP-516)
  *
+ * A request of many partitions, or of batches that decompress to much more than they are, is worked
+ * on for a slice of time in each turn, so that the other connections of the loop go on meanwhile.
+ *
  * Left out on purpose: versions 0-2 and their message formats, gone with Kafka 4. Transactional
  * batches are refused with INVALID_TXN_STATE until there are transactions. TimeoutMs: the only wait
  * is for our own disk, and a producer that is told of a time-out would send a batch again that is
@@ -28,6 +31,8 @@
 
 /* Only AdminClients may write to the coordinators' topics, and they say so by this name. */
 #define ADMIN_CLIENT_ID "__admin_client"
+/* How long one request is worked on before others have their turn. */
+#define SLICE_US 20000
 
 struct produce {
 	struct api_loop *al;
@@ -35,8 +40,10 @@ struct produce {
 	struct produce_req in;
 	struct produce_res res;
 	int64_t now_ms;
-	size_t waiting; /* appends under way, and one while they are being gathered */
-	bool failed;	/* of any partition: closes a connection with acks=0 */
+	size_t waiting;		    /* appends under way, and one while they are being gathered */
+	bool failed;		    /* of any partition: closes a connection with acks=0 */
+	size_t topic_idx, part_idx; /* what comes next */
+	struct loop_timer next;	    /* between two slices */
 };
 
 /* One partition of the request. */
@@ -205,30 +212,8 @@ static void produce_partition(struct produce *produce, const struct image_topic 
 		produce_fail(produce, res, err);
 }
 
-static bool produce_topic(struct produce *produce, const struct produce_req_topic_produce_data *in,
-			  struct produce_res_topic_produce_response *res)
-{
-	const struct image *image = produce->al->image;
-	const struct image_topic *topic = produce->req->header.api_version >= 13
-					      ? image_topic_by_id(image, in->topic_id)
-					      : image_topic_by_name(image, in->name);
-
-	res->name = in->name;
-	res->topic_id = in->topic_id;
-	res->partition_responses =
-	    produce_res_partition_produce_response_array(&produce->req->arena,
-							 in->partition_data_len);
-	if (res->partition_responses == NULL)
-		return false;
-	res->partition_responses_len = in->partition_data_len;
-	for (size_t i = 0; i < in->partition_data_len; i++)
-		produce_partition(produce, topic, &in->partition_data[i],
-				  &res->partition_responses[i]);
-	return true;
-}
-
-/* All of it, or nothing was gathered and the answer is false. */
-static bool produce_run(struct produce *produce)
+/* The whole answer, empty; false when the memory of the request does not do. */
+static bool produce_prepare(struct produce *produce)
 {
 	struct produce_res *res = &produce->res;
 	struct arena *arena = &produce->req->arena;
@@ -239,10 +224,76 @@ static bool produce_run(struct produce *produce)
 	if (res->responses == NULL)
 		return false;
 	res->responses_len = produce->in.topic_data_len;
-	for (size_t i = 0; i < res->responses_len; i++)
-		if (!produce_topic(produce, &produce->in.topic_data[i], &res->responses[i]))
+	for (size_t i = 0; i < res->responses_len; i++) {
+		const struct produce_req_topic_produce_data *in = &produce->in.topic_data[i];
+		struct produce_res_topic_produce_response *topic = &res->responses[i];
+
+		topic->name = in->name;
+		topic->topic_id = in->topic_id;
+		topic->partition_responses =
+		    produce_res_partition_produce_response_array(arena, in->partition_data_len);
+		if (topic->partition_responses == NULL)
 			return false;
+		topic->partition_responses_len = in->partition_data_len;
+	}
 	return true;
+}
+
+static bool produce_is_late(const struct produce *produce, int64_t until_us)
+{
+	return clock_mono_us(loop_clock(produce->al->loop)) >= until_us;
+}
+
+/* Partitions of one topic, to its end or until the time is over. */
+static void produce_topic(struct produce *produce, int64_t until_us)
+{
+	const struct produce_req_topic_produce_data *in =
+	    &produce->in.topic_data[produce->topic_idx];
+	struct produce_res_topic_produce_response *res =
+	    &produce->res.responses[produce->topic_idx];
+	const struct image *image = produce->al->image;
+	const struct image_topic *topic = produce->req->header.api_version >= 13
+					      ? image_topic_by_id(image, in->topic_id)
+					      : image_topic_by_name(image, in->name);
+
+	while (produce->part_idx < in->partition_data_len) {
+		size_t i = produce->part_idx++;
+
+		produce_partition(produce, topic, &in->partition_data[i],
+				  &res->partition_responses[i]);
+		if (produce->part_idx < in->partition_data_len &&
+		    produce_is_late(produce, until_us))
+			return;
+	}
+	produce->topic_idx++;
+	produce->part_idx = 0;
+}
+
+static void produce_run(struct produce *produce, int64_t until_us)
+{
+	struct req *req = produce->req;
+
+	/* The connection may go between two slices: then nobody asks for the rest any more. */
+	while (produce->topic_idx < produce->in.topic_data_len && !req->abandoned) {
+		produce_topic(produce, until_us);
+		if (produce->topic_idx < produce->in.topic_data_len &&
+		    produce_is_late(produce, until_us)) {
+			loop_timer_start(&produce->next, 0);
+			return;
+		}
+	}
+	/* What follows may begin now: a Produce joins the gathering, anything else writes it first.
+	 */
+	if (produce->waiting > 1 && !req->abandoned)
+		req_overlap(req);
+	produce_release(produce);
+}
+
+static void produce_on_next(struct loop_timer *timer)
+{
+	struct produce *produce = container_of(timer, struct produce, next);
+
+	produce_run(produce, clock_mono_us(loop_clock(produce->al->loop)) + SLICE_US);
 }
 
 static void produce_handle(struct api_loop *al, struct req *req)
@@ -263,16 +314,12 @@ static void produce_handle(struct api_loop *al, struct req *req)
 		api_malformed(req, err);
 		return;
 	}
-	/* Short of memory in the middle: what was gathered is written, and nobody is told. */
-	if (!produce_run(produce)) {
-		produce->in.acks = PARTITION_ACKS_NONE;
-		produce->failed = true;
+	if (!produce_prepare(produce)) {
+		api_overload(req);
+		return;
 	}
-	/* What follows may begin now: a Produce joins the gathering, anything else writes it first.
-	 */
-	if (produce->waiting > 1)
-		req_overlap(req);
-	produce_release(produce);
+	loop_timer_init(&produce->next, al->loop, produce_on_next);
+	produce_run(produce, req->received_us + SLICE_US);
 }
 
 const struct api_handler api_produce = {
