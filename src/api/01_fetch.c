@@ -32,6 +32,9 @@
 #define FETCH_RUNS_MAX	  3    /* without parking between them */
 #define NO_EPOCH	  (-1)
 #define FETCH_WAIT_MS_MAX (24 * 3600 * 1000)
+/* What waits holds its arena. Up to the first it may always; the larger ones share a cap a loop. */
+#define FETCH_PARKED_SMALL_BYTES ((size_t)8 << 10)
+#define FETCH_PARKED_BYTES_MAX	 ((size_t)64 << 20)
 
 struct fetch {
 	struct api_loop *al;
@@ -52,6 +55,7 @@ struct fetch {
 	bool urgent; /* an error, a divergence or a limit: answer now */
 
 	bool parked;
+	size_t parked_bytes; /* counted in al */
 	struct loop_timer timer;
 };
 
@@ -361,6 +365,8 @@ static void fetch_unpark(struct fetch *fetch)
 	loop_timer_stop(&fetch->timer);
 	fetch->req->on_cancel = NULL;
 	fetch->parked = false;
+	fetch->al->parked_bytes -= fetch->parked_bytes;
+	fetch->parked_bytes = 0;
 }
 
 static void fetch_proceed(struct fetch *fetch);
@@ -413,6 +419,15 @@ static bool fetch_wait_on(struct fetch *fetch, struct fetch_part *part)
 						: partition_high_watermark(local));
 }
 
+/* Over the cap it is answered at once, with what there is: the client asks again. */
+static bool fetch_may_park(const struct fetch *fetch)
+{
+	size_t bytes = fetch->req->arena.used_bytes;
+
+	return bytes <= FETCH_PARKED_SMALL_BYTES ||
+	       fetch->al->parked_bytes + bytes <= FETCH_PARKED_BYTES_MAX;
+}
+
 /* False: there is news already, run again. */
 static bool fetch_park(struct fetch *fetch)
 {
@@ -420,6 +435,9 @@ static bool fetch_park(struct fetch *fetch)
 
 	loop_timer_init(&fetch->timer, fetch->al->loop, fetch_on_time);
 	fetch->parked = true;
+	if (fetch->req->arena.used_bytes > FETCH_PARKED_SMALL_BYTES)
+		fetch->parked_bytes = fetch->req->arena.used_bytes;
+	fetch->al->parked_bytes += fetch->parked_bytes;
 	for (size_t i = 0; i < fetch->parts_len && !news; i++)
 		news = fetch_wait_on(fetch, fetch->parts[i]);
 	if (news) {
@@ -437,7 +455,7 @@ static void fetch_proceed(struct fetch *fetch)
 {
 	for (int runs = 1;; runs++) {
 		fetch_run(fetch);
-		if (fetch_is_enough(fetch) || runs == FETCH_RUNS_MAX)
+		if (fetch_is_enough(fetch) || runs == FETCH_RUNS_MAX || !fetch_may_park(fetch))
 			break;
 		/* No file is pinned while nothing may come for long. */
 		for (size_t i = 0; i < fetch->parts_len; i++)

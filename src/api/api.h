@@ -51,6 +51,7 @@ struct api_loop {
 	struct fetch_sessions *sessions;
 	struct codec_scratch *scratch;
 	struct wake_box *box;
+	size_t parked_bytes;	   /* what fetches that wait hold, the small ones apart */
 	struct log_limit refusals; /* log lines about requests that are not served */
 };
 

@@ -7,13 +7,13 @@
 
 /* A session that was not used for this long may be replaced (KIP-227's eviction time). */
 #define SESSION_IDLE_MS (120 * 1000)
-/* Of all sessions of a loop together. */
-#define SESSION_PARTS_MAX 500000
+/* Of all sessions of a loop together, names included: some 200,000 partitions. */
+#define SESSION_BYTES_MAX ((size_t)64 << 20)
 
 struct fetch_sessions {
 	struct loop *loop;
 	int loop_idx;
-	size_t slots, len, parts_len;
+	size_t slots, len, bytes;
 	struct rnd rnd;
 	struct fetch_session *table;
 	TAILQ_HEAD(, fetch_session) by_use; /* least recently used first */
@@ -32,6 +32,11 @@ struct fetch_sessions *fetch_sessions_new(struct loop *loop, int loop_idx, size_
 	rnd_init_random(&sessions->rnd);
 	TAILQ_INIT(&sessions->by_use);
 	return sessions;
+}
+
+static size_t fetch_part_bytes(size_t key_len)
+{
+	return sizeof(struct fetch_part) + key_len;
 }
 
 /* -- parts ------------------------------------------------------------------------------------- */
@@ -89,7 +94,7 @@ static void fetch_session_drop(struct fetch_sessions *sessions, struct fetch_ses
 	HASH_DEL(session->table, part);
 	TAILQ_REMOVE(&session->parts, part, link);
 	session->parts_len--;
-	sessions->parts_len--;
+	sessions->bytes -= fetch_part_bytes(part->key_len);
 	free(part);
 }
 
@@ -100,7 +105,7 @@ bool fetch_session_put(struct fetch_sessions *sessions, struct fetch_session *se
 	size_t key_len = fetch_key_len(topic, session->by_id);
 	struct fetch_part *part, *old;
 
-	if (sessions->parts_len >= SESSION_PARTS_MAX)
+	if (sessions->bytes + fetch_part_bytes(key_len) > SESSION_BYTES_MAX)
 		return false;
 	part = calloc(1, sizeof(*part) + key_len);
 	if (part == NULL)
@@ -115,7 +120,7 @@ bool fetch_session_put(struct fetch_sessions *sessions, struct fetch_session *se
 	HASH_ADD_KEYPTR(hh, session->table, part->key, part->key_len, part);
 	TAILQ_INSERT_TAIL(&session->parts, part, link);
 	session->parts_len++;
-	sessions->parts_len++;
+	sessions->bytes += fetch_part_bytes(key_len);
 	return true;
 }
 
