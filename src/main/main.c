@@ -41,6 +41,8 @@ int main(int argc, char **argv)
 	main_raise_limits();
 	/* A heap for each thread would keep memory that the others could use. */
 	mallopt(M_ARENA_MAX, 2);
+	/* Large blocks go back to the system at once; left to itself, malloc keeps up to 64 MB. */
+	mallopt(M_MMAP_THRESHOLD, 256 << 10);
 	switch (options_read(argc, argv, config)) {
 	case OPTIONS_RUN:
 		status = main_serve(config);
