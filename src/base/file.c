@@ -227,19 +227,27 @@ static enum err file_write_new(const char *path, struct bytes content, bool dura
 	return err;
 }
 
-enum err file_replace(const char *path, struct bytes content, bool durable)
+static enum err file_write_over(const char *path, struct bytes content, bool sync)
 {
 	char temp[PATH_MAX];
 	enum err err;
 
 	if ((size_t)snprintf(temp, sizeof(temp), "%s.tmp", path) >= sizeof(temp))
 		return ERR_IO;
-	err = file_write_new(temp, content, durable);
-	if (err == ERR_OK)
-		err = file_rename(temp, path);
-	if (err == ERR_OK && durable)
-		err = file_sync_parent(path);
-	return err;
+	err = file_write_new(temp, content, sync);
+	return err == ERR_OK ? file_rename(temp, path) : err;
+}
+
+enum err file_replace(const char *path, struct bytes content, bool durable)
+{
+	enum err err = file_write_over(path, content, durable);
+
+	return err == ERR_OK && durable ? file_sync_parent(path) : err;
+}
+
+enum err file_replace_unlisted(const char *path, struct bytes content)
+{
+	return file_write_over(path, content, true);
 }
 
 static int file_name_cmp(const void *a, const void *b)

@@ -51,6 +51,9 @@ enum err file_read_all(const char *path, size_t cap_bytes, char **data,
  * synced before and its directory after the rename.
  */
 enum err file_replace(const char *path, struct bytes content, bool durable) must_check;
+/* The same with its content synced but not its name: until the directory is synced, the old file may
+ * come back, whole. */
+enum err file_replace_unlisted(const char *path, struct bytes content) must_check;
 
 /* Names in a directory but "." and "..", sorted, malloc'd array of malloc'd strings. */
 enum err file_list(const char *dir, char ***names, size_t *names_len) must_check;

@@ -158,7 +158,7 @@ static enum err write_bootstrap(const char *dir, const struct datadir_options *o
 	content.list = &list;
 	err = list.bytes.err;
 	if (err == ERR_OK)
-		err = msnap_write(dir, "bootstrap.checkpoint", 0, &content);
+		err = msnap_write_unlisted(dir, "bootstrap.checkpoint", 0, &content);
 	mrec_list_fini(&list);
 	return err;
 }
@@ -211,8 +211,6 @@ static enum err write_voters(const char *dir, const struct datadir_options *opti
 		err = voters.err;
 	if (err == ERR_OK)
 		err = msnap_write(log_dir, name, 0, &content);
-	if (err == ERR_OK)
-		err = file_sync_dir(dir);
 	wr_fini(&voters);
 	free(log_dir);
 	return err;
@@ -236,8 +234,10 @@ static enum err write_properties(const char *path, const struct datadir_options 
 	return file_replace(path, (struct bytes){(const uint8_t *)text, (size_t)len}, true);
 }
 
-/* meta.properties comes last: without it the directory counts as not formatted, and it is done
- * again. */
+/*
+ * meta.properties comes last, and the sync of its name covers the others' in the directory: without
+ * it the directory counts as not formatted, and it is done again.
+ */
 static enum err format(const char *dir, const char *path, const struct datadir_options *options,
 		       struct datadir *out, char *message)
 {

@@ -258,6 +258,14 @@ static enum err write_to(const char *path, int32_t epoch, const struct msnap_con
 enum err msnap_write(const char *dir, const char *name, int32_t epoch,
 		     const struct msnap_content *content)
 {
+	enum err err = msnap_write_unlisted(dir, name, epoch, content);
+
+	return err == ERR_OK ? file_sync_dir(dir) : err;
+}
+
+enum err msnap_write_unlisted(const char *dir, const char *name, int32_t epoch,
+			      const struct msnap_content *content)
+{
 	char part_name[64];
 	char *part, *path = file_path(dir, name);
 	enum err err;
@@ -271,9 +279,7 @@ enum err msnap_write(const char *dir, const char *name, int32_t epoch,
 		err = write_to(part, epoch, content);
 		if (err == ERR_OK)
 			err = file_rename(part, path);
-		if (err == ERR_OK)
-			err = file_sync_dir(dir);
-		else
+		if (err != ERR_OK)
 			(void)!file_unlink(part);
 	}
 	free(part);

@@ -41,5 +41,8 @@ struct msnap_content {
 /* Writes the file, durably, under its final name at the end [worker]. */
 enum err msnap_write(const char *dir, const char *name, int32_t epoch,
 		     const struct msnap_content *content) must_check;
+/* The same, but the caller syncs the directory. */
+enum err msnap_write_unlisted(const char *dir, const char *name, int32_t epoch,
+			      const struct msnap_content *content) must_check;
 
 #endif

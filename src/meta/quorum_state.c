@@ -97,5 +97,7 @@ enum err quorum_state_write(const char *path, const struct quorum_state *state)
 			       "\"AAAAAAAAAAAAAAAAAAAAAA\",\"data_version\":1}",
 			       state->leader_id, state->leader_epoch, state->voted_id);
 	must(len > 0 && (size_t)len < sizeof(text));
-	return file_replace(path, (struct bytes){(const uint8_t *)text, (size_t)len}, true);
+	/* The flush of the log that follows syncs the directory when it is new; later the old file,
+	 * with an older epoch than the log's, does as well. */
+	return file_replace_unlisted(path, (struct bytes){(const uint8_t *)text, (size_t)len});
 }
