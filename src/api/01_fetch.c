@@ -419,13 +419,17 @@ static bool fetch_wait_on(struct fetch *fetch, struct fetch_part *part)
 						: partition_high_watermark(local));
 }
 
-/* Over the cap it is answered at once, with what there is: the client asks again. */
+/*
+ * Over the cap it is answered at once, with what there is: the client asks again. So is who names
+ * more partitions than there are, some of them twice: each would be woken for every record.
+ */
 static bool fetch_may_park(const struct fetch *fetch)
 {
 	size_t bytes = fetch->req->arena.used_bytes;
 
-	return bytes <= FETCH_PARKED_SMALL_BYTES ||
-	       fetch->al->parked_bytes + bytes <= FETCH_PARKED_BYTES_MAX;
+	return (int64_t)fetch->parts_len <= fetch->al->image->partitions_len &&
+	       (bytes <= FETCH_PARKED_SMALL_BYTES ||
+		fetch->al->parked_bytes + bytes <= FETCH_PARKED_BYTES_MAX);
 }
 
 /* False: there is news already, run again. */
