@@ -1,6 +1,7 @@
 """Members without end, names and assignments without measure, and members that vanish while they wait."""
 
 import struct
+import time
 
 import pytest
 
@@ -72,10 +73,12 @@ def _coordinator_fixture(victim):
     """The offsets topic is there and loaded."""
     with victim.peer() as peer:
         peer.ask("FindCoordinator", 1, Key="g", KeyType=0)
-    for _ in range(400):
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
         with victim.peer() as peer:
             if join(peer, "ready")[0] == MEMBER_ID_REQUIRED:
                 return
+        time.sleep(0.05)
     raise AssertionError("no coordinator")
 
 

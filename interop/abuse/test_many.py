@@ -219,6 +219,19 @@ def test_configs(target):
             assert peer.ask("IncrementalAlterConfigs", 0, Resources=[resource]) is not None
 
 
+@pytest.mark.caps(peak_mb=96, left_mb=16, slow_seconds=2.0)
+def test_list_offsets_of_one_partition_many_times(target):
+    """What is named twice is refused, so that a search in the log is not asked for 100,000 times."""
+    count = 100_000
+    same = struct.pack(">i", count) + struct.pack(">iq", 0, 1) * count
+    with target.peer() as peer:
+        answer = peer.ask("ListOffsets", 1, ReplicaId=-1, Topics=struct.pack(">i", 1) + b"\0\x04kept" + same)
+        assert answer is not None
+        assert answer.take("i") == 1 and answer.string() == "kept"
+        assert answer.take("i") in (1, count)
+        assert (answer.take("i"), answer.take("h")) == (0, 42)
+
+
 def test_describe_many(target):
     with target.peer() as peer:
         resources = [{"ResourceType": kind, "ResourceName": value, "ConfigurationKeys": None}

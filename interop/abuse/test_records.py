@@ -105,10 +105,14 @@ WRONG = {
 
 @pytest.mark.parametrize("records, error", WRONG.values(), ids=WRONG)
 def test_wrong_batches(target, records, error):
-    """Kafka's code; the partition stays as it is; the connection goes on. With acks=0 it is closed."""
+    """Kafka's code; the partition stays as it is; the connection goes on. With acks=0 it is closed.
+
+    Where Kafka fails with UNKNOWN_SERVER_ERROR, we say what is wrong: that one makes producers try again.
+    """
+    allowed = [{1: [error]}] + [{1: [-1]}] * (target.broker.kind == "stock")
     end = target.end_offset("attacked", 1)
     with target.peer() as peer:
-        assert targets.produce(peer, "attacked", (1, records)) == {1: [error]}
+        assert targets.produce(peer, "attacked", (1, records)) in allowed
         assert targets.produce(peer, "attacked", (3, frames.batch(PLAIN))) == {3: [0]}
     assert target.end_offset("attacked", 1) == end
     with target.peer() as peer:
@@ -166,7 +170,7 @@ def test_odd_fetches(target):
     assert partition_fetch(target, end) == (0, 0)
     for size, max_bytes in ((0, 1 << 20), (-1, 1 << 20), (1 << 20, 0), (1 << 20, -1), (-(2**31), -(2**31))):
         error, got = partition_fetch(target, 0, size=size, max_bytes=max_bytes)
-        assert error == 0 and got >= 0, (size, max_bytes)
+        assert target.broker.kind == "stock" or error == 0 and got >= 0, (size, max_bytes)
     for partition in (-1, 2, 2**31 - 1):
         assert partition_fetch(target, 0, partition=partition)[0] == 3
     assert partition_fetch(target, 0, epoch=2**31 - 1)[0] == 76 - 1
