@@ -191,8 +191,11 @@ static bool acceptor_accept(struct acceptor *acceptor, struct listener *listener
 	int fd;
 
 	if (acceptor_is_full(acceptor, listener)) {
-		log_warn("net", "listener %s: %d connections are the limit (max.connections)",
-			 listener->name, acceptor->conns_len);
+		/* Each one that closes lets in the next, and it is full again. */
+		if (log_allowed(&acceptor->refused_limit, 10))
+			log_warn("net",
+				 "listener %s: %d connections are the limit (max.connections)",
+				 listener->name, acceptor->conns_len);
 		acceptor_pause(listener);
 		return false;
 	}
