@@ -126,7 +126,9 @@ static enum err check_frame(struct check *check, struct bytes records)
 	struct batch_header *header = &check->result->header;
 	uint8_t front[BATCH_HEADER_BYTES] = {0};
 
-	memcpy(front, records.ptr, records.len < sizeof(front) ? records.len : sizeof(front));
+	if (records.len > 0) /* null records have no address to copy from */
+		memcpy(front, records.ptr,
+		       records.len < sizeof(front) ? records.len : sizeof(front));
 	batch_header_load(front, header);
 	if (records.len >= BATCH_PREFIX_BYTES && header->length < LENGTH_MIN_ANY_MAGIC)
 		return refuse(check, ERR_CORRUPT_MESSAGE, "batch length %" PRId32 " is too small",

@@ -106,6 +106,14 @@ static void wants_one_whole_batch(void **state)
 	wr_fini(&out);
 }
 
+static void r3_null_records_are_refused_as_empty_ones(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(validate_records(NULL, 0, &f->rules, f->scratch, &f->arena, &f->result),
+			 ERR_INVALID_RECORD);
+}
+
 static void judges_magic_and_length_first(void **state)
 {
 	static const struct {
@@ -434,6 +442,7 @@ int main(void)
 	    TEST(takes_a_good_batch_of_each_codec),
 	    TEST(takes_what_stock_producers_sent),
 	    TEST(wants_one_whole_batch),
+	    TEST(r3_null_records_are_refused_as_empty_ones),
 	    TEST(judges_magic_and_length_first),
 	    TEST(size_comes_before_the_crc),
 	    TEST(counts_must_agree),
