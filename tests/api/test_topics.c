@@ -348,12 +348,12 @@ static void thousands_of_topics_in_one_request(void **state)
 	struct create_topics_req_creatable_topic *topics = calloc(MANY, sizeof(*topics));
 	struct create_topics_req in = create_of(topics, MANY);
 	struct create_topics_res res;
-	char *names = calloc(MANY, 8);
+	char *names = calloc(MANY, 16);
 
 	start();
 	for (int i = 0; i < MANY; i++) {
-		snprintf(names + 8 * i, 8, "t%d", i);
-		topics[i] = topic_of(names + 8 * i, 1);
+		snprintf(names + 16 * i, 16, "t%d", i);
+		topics[i] = topic_of(names + 16 * i, 1);
 	}
 	res = create(4, &in); /* without configs: this test's decoder holds it whole */
 	assert_int_equal(res.topics_len, MANY);

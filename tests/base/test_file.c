@@ -101,7 +101,7 @@ static void lists_sorted_names(void **state)
 	assert_int_equal(file_mkdir(sub), ERR_OK);
 	assert_int_equal(file_mkdir(sub), ERR_EXISTS);
 	for (int i = 9; i >= 0; i--) {
-		char name[8], *path;
+		char name[16], *path;
 		snprintf(name, sizeof(name), "n%d", i);
 		path = file_path(sub, name);
 		assert_int_equal(file_replace(path, (struct bytes){(const uint8_t *)"", 0}, false),
