@@ -57,11 +57,12 @@ def shell(data, *command):
     snapshots = [each for each in sorted(folder.glob("*.checkpoint")) if not each.name.startswith("0" * 20)]
     newest = snapshots[-1] if snapshots else sorted(folder.glob("*.log"))[0]
     tool = [*java(places.STOCK_VERSION, "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"), "org.apache.kafka.shell.MetadataShell"]
-    for _ in range(5):
+    for _ in range(20):
         done = subprocess.run(
             [*tool, "--snapshot", str(newest), *command], capture_output=True, text=True, check=False, timeout=60
         )
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-        if done.stdout.strip():  # it now and then runs the command before it has read the file
+        # It now and then runs the command before it has read the file: then it says nothing, or finds nothing.
+        if done.stdout.strip() and "No such file" not in done.stdout:
             break
     return done.stdout
