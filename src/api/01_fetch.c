@@ -18,6 +18,9 @@
  * v16  where the current leader is (KIP-951)
  * v17  directory id, v18 high watermark: of followers
  *
+ * Over 600 lines: reading, answering and waiting are three views of one parked request, and share
+ * its state; the answer is what would leave first.
+ *
  * Left out on purpose: followers. Nobody replicates from a single node; a replica id that is not in
  * the assignment gets UNKNOWN_LEADER_EPOCH, as from Kafka.
  */
