@@ -111,6 +111,7 @@ enum err plog_delete(struct plog *log, struct uuid unique)
 		snprintf(hex + 2 * i, 3, "%02x", unique.b[i]);
 	if (asprintf(&path, "%.*s.%s-delete", (int)(strlen(dir) - cut), dir, hex) < 0)
 		return ERR_NOMEM;
+	log->claim_void = true;
 	err = seg_dir_rename(log->dir, path);
 	free(path);
 	return err;

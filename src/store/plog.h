@@ -296,6 +296,21 @@ enum err plog_set_start(struct plog *log, int64_t offset) must_check;
  * tests). */
 enum err plog_roll(struct plog *log) must_check;
 
+/* -- Who works on the segments [lock] -------------------------------------------------------- */
+
+/*
+ * Cleaning reads segments for long, and then puts others in their place. Who does that claims them
+ * first. Meanwhile nobody takes any off the front: the start may move, but what is wholly below it
+ * goes when the claim ends. Truncation and the log's deletion never wait: they make the claim void,
+ * and who has it asks before each step that changes the list or the files, under one lock with that
+ * step, and gives up. Retention, DeleteRecords and truncation need no claim: they are short, under
+ * the lock.
+ */
+bool plog_claim(struct plog *log) must_check; /* false: somebody has it, or the log has failed */
+bool plog_claim_is_void(const struct plog *log) must_check;
+void plog_unclaim(struct plog *log);
+bool plog_is_claimed(const struct plog *log) must_check;
+
 /* -- Disk ----------------------------------------------------------------------------------- */
 
 /* [any] Is there anything that plog_flush would sync? */

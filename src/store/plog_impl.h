@@ -54,6 +54,7 @@ struct plog {
 	bool new_names; /* append: the directory's own, and partition.metadata, are not synced */
 	bool flushing;	/* append */
 	bool touched;	/* append: something was written since the log was opened */
+	bool claimed, claim_void; /* append: see plog_claim */
 	pthread_mutex_t append, list;
 	const struct plog_env *env;
 	const struct plog_config *cfg;

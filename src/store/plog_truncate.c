@@ -14,6 +14,7 @@
 static void plog_forget_marks(struct plog *log)
 {
 	log->cuts++;
+	log->claim_void = true;
 	for (size_t i = 0; log->marks != NULL && i < PLOG_MARKS_TAIL; i++)
 		log->marks->tail[i].offset = -1;
 	for (size_t i = 0; log->marks != NULL && i < PLOG_MARKS_READ; i++)
@@ -344,10 +345,19 @@ static void plog_doom_segs(struct plog *log, uint32_t slot)
 	}
 }
 
-enum err plog_set_start(struct plog *log, int64_t offset)
+/* What is wholly below the start goes, unless somebody works on it. */
+static void plog_trim_front(struct plog *log)
 {
 	uint32_t slot = 0;
 
+	while (slot + 1 < log->segs_len && log->segs[slot + 1]->base_offset <= plog_start(log))
+		slot++;
+	if (!log->claimed)
+		plog_doom_segs(log, slot);
+}
+
+enum err plog_set_start(struct plog *log, int64_t offset)
+{
 	must_be(log, PLOG_MAGIC);
 	if (plog_failed(log))
 		return ERR_KAFKA_STORAGE_ERROR;
@@ -362,8 +372,39 @@ enum err plog_set_start(struct plog *log, int64_t offset)
 	if (log->producers != NULL)
 		producer_settle(log->producers, offset);
 	plog_update_stable(log);
-	while (slot + 1 < log->segs_len && log->segs[slot + 1]->base_offset <= offset)
-		slot++;
-	plog_doom_segs(log, slot);
+	plog_trim_front(log);
 	return ERR_OK;
+}
+
+/* -- Who works on the segments -------------------------------------------------------------- */
+
+bool plog_claim(struct plog *log)
+{
+	must_be(log, PLOG_MAGIC);
+	if (log->claimed || plog_failed(log))
+		return false;
+	log->claimed = true;
+	log->claim_void = false;
+	return true;
+}
+
+bool plog_claim_is_void(const struct plog *log)
+{
+	must_be(log, PLOG_MAGIC);
+	must(log->claimed);
+	return log->claim_void || plog_failed(log);
+}
+
+void plog_unclaim(struct plog *log)
+{
+	must_be(log, PLOG_MAGIC);
+	must(log->claimed);
+	log->claimed = false;
+	plog_trim_front(log);
+}
+
+bool plog_is_claimed(const struct plog *log)
+{
+	must_be(log, PLOG_MAGIC);
+	return log->claimed;
 }

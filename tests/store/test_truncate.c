@@ -168,6 +168,44 @@ static void the_start_moves_and_takes_whole_segments(void **state)
 	assert_int_equal(support_add(w, 1), 300);
 }
 
+static void what_is_claimed_stays_until_the_claim_ends(void **state)
+{
+	struct world *w = *state;
+	int64_t second;
+
+	w->cfg.segment_bytes = 5000;
+	fill(w, 100);
+	support_commit(w, 300);
+	second = w->log->segs[1]->base_offset;
+	plog_lock(w->log);
+	assert_true(plog_claim(w->log));
+	assert_false(plog_claim(w->log));
+	assert_int_equal(plog_set_start(w->log, second), ERR_OK);
+	assert_int_equal(plog_start(w->log), second);
+	assert_int_equal(w->log->segs[0]->base_offset, 0);
+	assert_false(plog_claim_is_void(w->log));
+	plog_unclaim(w->log);
+	assert_int_equal(w->log->segs[0]->base_offset, second);
+	plog_unlock(w->log);
+}
+
+static void truncation_makes_a_claim_void(void **state)
+{
+	struct world *w = *state;
+
+	fill(w, 10);
+	plog_lock(w->log);
+	assert_true(plog_claim(w->log));
+	assert_int_equal(plog_truncate_to(w->log, 15), ERR_OK);
+	assert_true(plog_claim_is_void(w->log));
+	plog_unclaim(w->log);
+	assert_true(plog_claim(w->log));
+	assert_false(plog_claim_is_void(w->log));
+	plog_unclaim(w->log);
+	assert_false(plog_is_claimed(w->log));
+	plog_unlock(w->log);
+}
+
 /* The log lives on under another name, whatever is made under the old one. */
 static void a_deleted_partition_frees_its_name(void **state)
 {
@@ -210,6 +248,8 @@ int main(void)
 	    TEST(a_cut_at_or_above_the_end_changes_no_batch),
 	    TEST(everything_goes_and_begins_elsewhere),
 	    TEST(the_start_moves_and_takes_whole_segments),
+	    TEST(what_is_claimed_stays_until_the_claim_ends),
+	    TEST(truncation_makes_a_claim_void),
 	    TEST(a_deleted_partition_frees_its_name),
 	};
 
