@@ -1,7 +1,7 @@
 /*
  * Start and stop.
  *
- * Start: lock the directory, read and remove the mark of the clean stop, open every log on all
+ * Start: lock the directories, read and remove the marks of the clean stop, open every log on all
  * workers, replay the metadata, bind, elect, hand the image to every loop, load the groups, and
  * only then accept.
  *
@@ -32,8 +32,8 @@ struct broker {
 	const struct config *config;
 	const struct clock *clock;
 	struct worker_pool *workers;
-	struct logdir *logdir;
-	struct datadir datadir;
+	struct logdirs *dirs;
+	struct datadir datadir; /* of the metadata log's directory */
 	struct flusher *flusher;
 	struct checkpointer *checkpointer;
 	struct replicas *replicas;
@@ -131,26 +131,19 @@ static enum err broker_identify(struct broker *broker, const char *dir)
 	return err;
 }
 
-static enum err broker_open_dir(struct broker *broker)
+static enum err broker_open_dirs(struct broker *broker)
 {
-	const char *dir = config_log_dir(broker->config);
-	enum err err;
+	size_t len;
+	const char *const *paths = config_log_dirs(broker->config, &len);
+	enum err err = logdirs_open(&broker->dirs, paths, len);
 
-	err = logdir_open(&broker->logdir, dir);
-	if (err == ERR_LOCKED)
-		log_error("broker", "%s is in use by another broker", dir);
-	else if (err != ERR_OK)
-		log_error("broker", "cannot open log directory %s: %s", dir, err_text(err));
+	if (err == ERR_OK)
+		err = broker_identify(broker, paths[0]);
 	if (err != ERR_OK)
 		return err;
-	err = broker_identify(broker, dir);
-	if (err != ERR_OK)
-		return err;
-	err = logdir_take_clean_mark(broker->logdir);
-	if (err != ERR_OK)
-		log_error("broker", "cannot remove the mark of the last stop in %s: %s", dir,
-			  err_text(err));
-	return err;
+	broker->dirs->at[0]->id = broker->datadir.directory_id;
+	logdirs_take_clean_marks(broker->dirs);
+	return logdirs_online(broker->dirs) > 0 ? ERR_OK : ERR_IO;
 }
 
 static void broker_on_failed(void *ctx, enum err err)
@@ -168,17 +161,17 @@ static enum err broker_open_logs(struct broker *broker)
 	    .clock = broker->clock,
 	    .config = broker->config,
 	    .workers = broker->workers,
-	    .logdir = broker->logdir,
+	    .dirs = broker->dirs,
 	    .on_failed = broker_on_failed,
 	    .ctx = broker,
 	};
 	int64_t interval_ms =
 	    config_int64(broker->config, CONFIG_LOG_FLUSH_OFFSET_CHECKPOINT_INTERVAL_MS);
 
-	broker->flusher = flusher_new(broker->control.api.loop, broker->workers, broker->logdir,
+	broker->flusher = flusher_new(broker->control.api.loop, broker->workers, broker->dirs,
 				      broker_on_dirty, broker);
-	broker->checkpointer = checkpointer_new(broker->control.api.loop, broker->workers,
-						broker->logdir, interval_ms);
+	broker->checkpointer =
+	    checkpointer_new(broker->control.api.loop, broker->workers, broker->dirs, interval_ms);
 	if (broker->flusher == NULL || broker->checkpointer == NULL)
 		return ERR_NOMEM;
 	options.flusher = broker->flusher;
@@ -213,7 +206,7 @@ static enum err broker_open_metadata(struct broker *broker)
 	    .endpoints = broker->listen.endpoints,
 	    .endpoints_len = broker->listen.endpoints_len,
 	    .rack = config_str(broker->config, CONFIG_BROKER_RACK),
-	    .previous_broker_epoch = broker->logdir->broker_epoch,
+	    .previous_broker_epoch = logdirs_broker_epoch(broker->dirs),
 	    .hooks = replicas_hooks(broker->replicas),
 	};
 	enum err err;
@@ -266,7 +259,7 @@ enum err broker_new(const struct config *config, const struct clock *clock, bool
 	broker->api.config = config;
 	broker->api.clock = clock;
 	broker->workers = worker_pool_new((int)config_int64(config, CONFIG_BACKGROUND_THREADS));
-	err = broker_open_dir(broker);
+	err = broker_open_dirs(broker);
 	if (err == ERR_OK)
 		err = broker_make_loops(broker);
 	if (err == ERR_OK)
@@ -370,11 +363,14 @@ static enum err broker_close_metadata(struct broker *broker)
 	return err;
 }
 
-/* Every log, then the checkpoints, then the mark: each vouches for what came before. */
+/*
+ * Every log, then the checkpoints, then the marks: each vouches for what came before, in its own
+ * directory; all of them for the metadata.
+ */
 static enum err broker_close_logs(struct broker *broker)
 {
 	int64_t epoch = controller_broker_epoch(broker->controller);
-	enum err err;
+	enum err err, marks;
 
 	worker_pool_drain(broker->workers);
 	flusher_free(broker->flusher);
@@ -382,10 +378,10 @@ static enum err broker_close_logs(struct broker *broker)
 	worker_pool_drain(broker->workers);
 	replicas_end(broker->replicas);
 	err = checkpointer_close(broker->checkpointer);
-	if (err == ERR_OK)
-		err = broker_close_metadata(broker);
-	if (err == ERR_OK)
-		err = logdir_put_clean_mark(broker->logdir, epoch);
+	marks = broker_close_metadata(broker);
+	if (marks == ERR_OK)
+		marks = logdirs_put_clean_marks(broker->dirs, epoch);
+	err = err != ERR_OK ? err : marks;
 	if (err != ERR_OK)
 		log_error("broker", "not a clean stop: %s", err_text(err));
 	return err;
@@ -476,7 +472,6 @@ void broker_free(struct broker *broker)
 	for (size_t i = 0; i < broker->io_len; i++)
 		station_fini(&broker->io[i]);
 	worker_pool_free(broker->workers);
-	if (broker->logdir != NULL)
-		logdir_close(broker->logdir);
+	logdirs_close(broker->dirs);
 	free(broker);
 }

@@ -16,6 +16,12 @@
 /* Descriptors of segments that nobody uses just now. */
 #define OPEN_SEGMENTS_MAX 1024
 
+/* A log directory, and what its partitions share. */
+struct replicas_place {
+	struct logdir *logdir;
+	struct plog_env plog_env;
+};
+
 /* A directory that was found at start and that the metadata has not claimed yet. */
 struct found {
 	UT_hash_handle hh;
@@ -25,6 +31,7 @@ struct found {
 	struct uuid topic_id;
 	struct plog *log; /* NULL: could not be opened */
 	int64_t recovery_point;
+	const struct replicas_place *place;
 	struct replicas *replicas;
 	struct job job;
 };
@@ -38,7 +45,7 @@ struct shared_config {
 struct replicas {
 	struct replicas_options options;
 	struct seg_cache *cache;
-	struct plog_env plog_env;
+	struct replicas_place *places; /* as many as there are log directories */
 	struct partition_env partition_env;
 	struct shared_config *configs;
 	struct plog_config at_open; /* until the topic's own are known */
@@ -57,7 +64,15 @@ struct replicas *replicas_new(const struct replicas_options *options)
 	replicas->options = *options;
 	replicas->cache = seg_cache_new(OPEN_SEGMENTS_MAX);
 	must(replicas->cache != NULL);
-	replicas->plog_env = (struct plog_env){options->clock, replicas->cache};
+	replicas->places = calloc(options->dirs->len, sizeof(*replicas->places));
+	must(replicas->places != NULL);
+	for (size_t i = 0; i < options->dirs->len; i++) {
+		struct logdir *logdir = options->dirs->at[i];
+
+		replicas->places[i].logdir = logdir;
+		replicas->places[i].plog_env =
+		    (struct plog_env){options->clock, replicas->cache, logdir};
+	}
 	replicas->partition_env =
 	    (struct partition_env){options->clock, options->workers, options->flusher};
 	plog_config_init(&replicas->at_open);
@@ -75,6 +90,7 @@ void replicas_free(struct replicas *replicas)
 		free(replicas->configs);
 	}
 	seg_cache_free(replicas->cache);
+	free(replicas->places);
 	free(replicas);
 }
 
@@ -171,7 +187,7 @@ static void replicas_open_one(struct job *job)
 {
 	struct found *found = container_of(job, struct found, job);
 	struct replicas *replicas = found->replicas;
-	struct logdir *logdir = replicas->options.logdir;
+	struct logdir *logdir = found->place->logdir;
 	char *dir = file_path(logdir->path, found->name);
 	struct plog_open_args args = {
 	    .clean = logdir->clean,
@@ -182,26 +198,46 @@ static void replicas_open_one(struct job *job)
 	enum err err = dir != NULL ? logdir_read_topic_id(dir, &args.topic_id) : ERR_NOMEM;
 
 	if (err == ERR_OK)
-		err = plog_open(&found->log, &replicas->plog_env, &replicas->at_open, dir, &args);
+		err =
+		    plog_open(&found->log, &found->place->plog_env, &replicas->at_open, dir, &args);
 	if (err != ERR_OK) {
 		log_error("broker", "cannot open partition %s: %s", found->name, err_text(err));
 		found->log = NULL;
 	}
+	if (err == ERR_IO || err == ERR_KAFKA_STORAGE_ERROR)
+		logdir_fail(logdir, err, "open a partition in it");
 	found->topic_id = args.topic_id;
 	found->recovery_point = args.recovery_point;
 	free(dir);
 }
 
-static enum err replicas_find(struct replicas *replicas, const struct logdir_entry *entry)
+/* A move between directories that a failure cut short, or a copy: nobody can tell which is good. */
+static enum err replicas_refuse_second(const struct found *found, const char *path)
 {
-	struct found *found = calloc(1, sizeof(*found));
+	log_error(
+	    "broker",
+	    "partition %s is in both %s and %s: remove one of the two, the one in a directory "
+	    "that has failed lately if there is one",
+	    found->name, found->place->logdir->path, path);
+	return ERR_EXISTS;
+}
 
+static enum err replicas_find(struct replicas *replicas, const struct replicas_place *place,
+			      const struct logdir_entry *entry)
+{
+	struct found *found;
+
+	HASH_FIND_STR(replicas->found, entry->name, found);
+	if (found != NULL)
+		return replicas_refuse_second(found, place->logdir->path);
+	found = calloc(1, sizeof(*found));
 	if (found == NULL || (found->name = strdup(entry->name)) == NULL) {
 		free(found);
 		return ERR_NOMEM;
 	}
 	found->topic = (struct str){found->name, entry->topic.len};
 	found->idx = entry->partition;
+	found->place = place;
 	found->replicas = replicas;
 	found->job = (struct job){.run = replicas_open_one};
 	HASH_ADD_KEYPTR(hh, replicas->found, found->name, strlen(found->name), found);
@@ -210,9 +246,9 @@ static enum err replicas_find(struct replicas *replicas, const struct logdir_ent
 }
 
 /* A deletion that a stop cut short. */
-static void replicas_remove_deleted(struct replicas *replicas, const char *name)
+static void replicas_remove_deleted(const struct logdir *logdir, const char *name)
 {
-	char *dir = file_path(replicas->options.logdir->path, name);
+	char *dir = file_path(logdir->path, name);
 	enum err err = dir != NULL ? file_remove_dir(dir) : ERR_NOMEM;
 
 	if (err != ERR_OK)
@@ -220,25 +256,43 @@ static void replicas_remove_deleted(struct replicas *replicas, const char *name)
 	free(dir);
 }
 
-enum err replicas_open(struct replicas *replicas)
+static enum err replicas_open_place(struct replicas *replicas, const struct replicas_place *place)
 {
 	struct logdir_entry *entries;
 	size_t entries_len;
-	enum err err = logdir_list(replicas->options.logdir, &entries, &entries_len);
+	enum err err = logdir_list(place->logdir, &entries, &entries_len);
 
-	if (err != ERR_OK)
+	if (err == ERR_NOMEM)
 		return err;
+	if (err != ERR_OK) {
+		logdir_fail(place->logdir, err, "list it");
+		return ERR_OK;
+	}
 	for (size_t i = 0; err == ERR_OK && i < entries_len; i++) {
 		/* The metadata log is the controller's to open and to judge. */
 		if (str_eq(entries[i].topic, STR(MLOG_TOPIC_NAME)))
 			continue;
 		if (entries[i].kind == LOGDIR_PARTITION)
-			err = replicas_find(replicas, &entries[i]);
+			err = replicas_find(replicas, place, &entries[i]);
 		else if (entries[i].kind == LOGDIR_DELETED)
-			replicas_remove_deleted(replicas, entries[i].name);
+			replicas_remove_deleted(place->logdir, entries[i].name);
 	}
-	worker_pool_drain(replicas->options.workers);
 	logdir_list_free(entries, entries_len);
+	return err;
+}
+
+enum err replicas_open(struct replicas *replicas)
+{
+	enum err err = ERR_OK;
+
+	for (size_t i = 0; err == ERR_OK && i < replicas->options.dirs->len; i++)
+		if (!logdir_failed(replicas->places[i].logdir))
+			err = replicas_open_place(replicas, &replicas->places[i]);
+	worker_pool_drain(replicas->options.workers);
+	if (err == ERR_OK && logdirs_online(replicas->options.dirs) == 0) {
+		log_error("broker", "no log directory is left");
+		err = ERR_IO;
+	}
 	return err;
 }
 
@@ -252,7 +306,7 @@ static void replicas_forget(struct replicas *replicas, struct found *found)
 static void replicas_set_aside(struct replicas *replicas, struct found *found)
 {
 	struct uuid unique = rnd_uuid(&replicas->rnd);
-	char *from = file_path(replicas->options.logdir->path, found->name), *to = NULL;
+	char *from = file_path(found->place->logdir->path, found->name), *to = NULL;
 	enum err err = ERR_NOMEM;
 
 	if (found->log != NULL)
@@ -300,7 +354,8 @@ static struct plog *replicas_claim(struct replicas *replicas, const char *name,
 static enum err replicas_create(struct replicas *replicas, const char *name, struct uuid topic_id,
 				const struct plog_config *cfg, struct plog **log)
 {
-	char *dir = file_path(replicas->options.logdir->path, name);
+	const struct replicas_place *place = &replicas->places[0];
+	char *dir = file_path(place->logdir->path, name);
 	struct found *stray;
 	enum err err;
 
@@ -311,7 +366,7 @@ static enum err replicas_create(struct replicas *replicas, const char *name, str
 		replicas_set_aside(replicas, stray);
 		replicas_forget(replicas, stray);
 	}
-	err = plog_create(log, &replicas->plog_env, cfg, dir, topic_id);
+	err = plog_create(log, &place->plog_env, cfg, dir, topic_id);
 	free(dir);
 	return err;
 }

@@ -17,7 +17,7 @@ struct replicas_options {
 	const struct clock *clock;
 	const struct config *config;
 	struct worker_pool *workers;
-	struct logdir *logdir;
+	struct logdirs *dirs;
 	struct flusher *flusher;
 	struct checkpointer *checkpointer;
 	/* The metadata log failed: nothing can be changed any more. */
@@ -34,8 +34,9 @@ void replicas_set_coord(struct replicas *replicas, struct coord *coord);
 /*
  * Opens every partition directory on all workers at once, and waits. What the metadata then claims
  * is handed out by on_partition_new; what is left is set aside by replicas_set_strays_aside. An
- * error of one partition leaves that one out, with a log line; the answer is one for the whole
- * directory.
+ * error of one partition leaves that one out, with a log line, or its log directory, if that is to
+ * blame. The answer is an error (logged) when a partition is in two directories, or no directory is
+ * left.
  */
 enum err replicas_open(struct replicas *replicas) must_check;
 void replicas_set_strays_aside(struct replicas *replicas);

@@ -285,11 +285,12 @@ int64_t config_log_flush_interval_ms(const struct config *cfg)
 	return config_int64(cfg, CONFIG_LOG_FLUSH_INTERVAL_MS);
 }
 
-const char *config_log_dir(const struct config *cfg)
+const char *const *config_log_dirs(const struct config *cfg, size_t *len)
 {
 	must_be(cfg, CONFIG_MAGIC);
 	must(cfg->finished);
-	return cfg->log_dir;
+	*len = cfg->log_dirs_len;
+	return cfg->log_dirs;
 }
 
 const char *config_metadata_log_dir(const struct config *cfg)

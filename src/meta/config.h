@@ -168,7 +168,8 @@ config_log_retention_ms(const struct config *cfg); /* of .ms, .minutes, .hours; 
 int64_t config_log_roll_ms(const struct config *cfg);
 int64_t config_log_roll_jitter_ms(const struct config *cfg);
 int64_t config_log_flush_interval_ms(const struct config *cfg); /* 1000 unless set; see DESIGN.md */
-const char *config_log_dir(const struct config *cfg); /* the first of log.dirs, or log.dir */
+/* Of log.dirs, or of log.dir where that is not set; one at least. */
+const char *const *config_log_dirs(const struct config *cfg, size_t *len);
 const char *config_metadata_log_dir(const struct config *cfg);
 int32_t config_node_id(const struct config *cfg);
 /* controller.quorum.voters is set: the directory is formatted with kraft.version 0. */

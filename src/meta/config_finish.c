@@ -153,9 +153,13 @@ static enum err finish_dirs(struct config *cfg, char *message)
 		return config_complain(cfg, CONFIG_METADATA_LOG_DIR, message,
 				       "allowed: the same directory as log.dirs, %.*s",
 				       STR_ARG(dir));
-	cfg->log_dir = arena_printf(&cfg->arena, "%.*s", STR_ARG(dir)).ptr;
-	cfg->metadata_log_dir = cfg->log_dir;
-	return cfg->log_dir != NULL ? ERR_OK : ERR_NOMEM;
+	cfg->log_dirs = arena_array(&cfg->arena, 1, sizeof(*cfg->log_dirs));
+	if (cfg->log_dirs == NULL)
+		return ERR_NOMEM;
+	cfg->log_dirs[0] = arena_printf(&cfg->arena, "%.*s", STR_ARG(dir)).ptr;
+	cfg->log_dirs_len = 1;
+	cfg->metadata_log_dir = cfg->log_dirs[0];
+	return cfg->log_dirs[0] != NULL ? ERR_OK : ERR_NOMEM;
 }
 
 /* -- limits -------------------------------------------------------------------------------------

@@ -48,7 +48,9 @@ struct config {
 	struct config_listener listeners[CONFIG_LISTENERS_MAX];
 	size_t listeners_len;
 	const char *inter_broker_listener;
-	const char *log_dir, *metadata_log_dir;
+	const char **log_dirs;
+	size_t log_dirs_len;
+	const char *metadata_log_dir;
 	struct str node_id_text;
 	struct topic_config topic_base; /* what a topic has when nothing was changed dynamically */
 };

@@ -1,4 +1,5 @@
-/* Collects offsets from all partitions on a worker and replaces the three checkpoint files. */
+/* Collects offsets from all partitions on a worker and replaces the three checkpoint files of each
+ * directory. */
 #include "partition/checkpointer.h"
 
 #include <stdlib.h>
@@ -14,7 +15,7 @@ STAILQ_HEAD(checkpointer_waits, checkpointer_wait);
 struct checkpointer {
 	struct loop *control;
 	struct worker_pool *workers;
-	struct logdir *logdir;
+	struct logdirs *dirs;
 	int64_t interval_ms;
 	struct loop_timer timer;
 	TAILQ_HEAD(, partition) parts;
@@ -85,22 +86,55 @@ static enum err offsets_write(const struct offsets *offsets, struct logdir *logd
 /* -- while the broker runs ----------------------------------------------------------------------
  */
 
-static void checkpointer_run(struct job *job)
+static struct logdir *checkpointer_dir(const struct partition *part)
 {
-	struct checkpointer *ckpt = container_of(job, struct checkpointer, job);
+	return plog_logdir(part->log);
+}
+
+static void checkpointer_fail(struct logdir *logdir, enum err err, const char *doing)
+{
+	if (err == ERR_NOSPACE || err == ERR_NOMEM || err == ERR_MANYFILES)
+		log_error("partition", "%s: cannot %s: %s", logdir->path, doing, err_text(err));
+	else
+		logdir_fail(logdir, err, doing);
+}
+
+static enum err checkpointer_run_dir(struct checkpointer *ckpt, struct logdir *logdir)
+{
 	struct offsets offsets;
+	enum err err = offsets_init(&offsets, ckpt->refs_len);
 
-	ckpt->err = offsets_init(&offsets, ckpt->refs_len);
-	for (size_t i = 0; ckpt->err == ERR_OK && i < ckpt->refs_len; i++) {
+	for (size_t i = 0; err == ERR_OK && i < ckpt->refs_len; i++) {
 		struct partition *part = ckpt->refs[i];
-		int64_t recovery_point = partition_checkpoint(part);
+		int64_t recovery_point;
 
+		if (checkpointer_dir(part) != logdir)
+			continue;
+		recovery_point = partition_checkpoint(part);
 		offsets_add(&offsets, part, recovery_point, partition_log_start(part),
 			    partition_high_watermark(part));
 	}
-	if (ckpt->err == ERR_OK)
-		ckpt->err = offsets_write(&offsets, ckpt->logdir);
+	if (err == ERR_OK)
+		err = logdir_failed(logdir) ? ERR_KAFKA_STORAGE_ERROR
+					    : offsets_write(&offsets, logdir);
 	offsets_fini(&offsets);
+	if (err != ERR_OK)
+		checkpointer_fail(logdir, err, "write the checkpoints");
+	return err;
+}
+
+static void checkpointer_run(struct job *job)
+{
+	struct checkpointer *ckpt = container_of(job, struct checkpointer, job);
+
+	ckpt->err = ERR_OK;
+	for (size_t i = 0; i < ckpt->dirs->len; i++) {
+		enum err err = ERR_OK;
+
+		if (!logdir_failed(ckpt->dirs->at[i]))
+			err = checkpointer_run_dir(ckpt, ckpt->dirs->at[i]);
+		ckpt->err = ckpt->err != ERR_OK ? ckpt->err : err;
+	}
 }
 
 static void checkpointer_start(struct checkpointer *ckpt);
@@ -110,9 +144,6 @@ static void checkpointer_done(struct job *job)
 	struct checkpointer *ckpt = container_of(job, struct checkpointer, job);
 	struct checkpointer_wait *wait;
 
-	if (ckpt->err != ERR_OK)
-		log_error("partition", "checkpoints of %s: %s", ckpt->logdir->path,
-			  err_text(ckpt->err));
 	for (size_t i = 0; i < ckpt->refs_len; i++)
 		partition_unref(ckpt->refs[i]);
 	free(ckpt->refs);
@@ -153,7 +184,7 @@ static void checkpointer_on_time(struct loop_timer *timer)
 }
 
 struct checkpointer *checkpointer_new(struct loop *control, struct worker_pool *workers,
-				      struct logdir *logdir, int64_t interval_ms)
+				      struct logdirs *dirs, int64_t interval_ms)
 {
 	struct checkpointer *ckpt = calloc(1, sizeof(*ckpt));
 
@@ -161,7 +192,7 @@ struct checkpointer *checkpointer_new(struct loop *control, struct worker_pool *
 		return NULL;
 	ckpt->control = control;
 	ckpt->workers = workers;
-	ckpt->logdir = logdir;
+	ckpt->dirs = dirs;
 	ckpt->interval_ms = interval_ms;
 	TAILQ_INIT(&ckpt->parts);
 	STAILQ_INIT(&ckpt->waiting);
@@ -226,26 +257,46 @@ static enum err checkpointer_close_one(struct partition *part, bool synced, stru
 	return ERR_OK;
 }
 
-enum err checkpointer_close(struct checkpointer *ckpt)
+static enum err checkpointer_close_dir(struct checkpointer *ckpt, struct logdir *logdir)
 {
-	struct partition *part;
+	struct partition *part, *next;
 	struct offsets offsets;
 	enum err err = offsets_init(&offsets, ckpt->parts_len), one;
 	bool synced = ckpt->parts_len <= CLOSE_SYNCED_MAX;
 
-	must(!ckpt->runs);
-	while ((part = TAILQ_FIRST(&ckpt->parts)) != NULL) {
+	for (part = TAILQ_FIRST(&ckpt->parts); err != ERR_NOMEM && part != NULL; part = next) {
+		next = TAILQ_NEXT(part, all);
+		if (checkpointer_dir(part) != logdir)
+			continue;
 		checkpointer_remove(ckpt, part);
 		one = checkpointer_close_one(part, synced, &offsets);
 		err = err != ERR_OK ? err : one;
 	}
 	if (err == ERR_OK && !synced)
-		err = logdir_sync_all(ckpt->logdir);
+		err = logdir_sync_all(logdir);
 	if (err == ERR_OK)
-		err = offsets_write(&offsets, ckpt->logdir);
+		err = offsets_write(&offsets, logdir);
 	for (size_t i = 0; i < offsets.len; i++)
 		free((char *)(uintptr_t)offsets.recovery_points[i].topic.ptr);
 	offsets_fini(&offsets);
+	if (err != ERR_OK)
+		logdir_fail(logdir, err, "close the logs");
+	return err;
+}
+
+enum err checkpointer_close(struct checkpointer *ckpt)
+{
+	enum err err = ERR_OK;
+
+	must(!ckpt->runs);
+	for (size_t i = 0; i < ckpt->dirs->len; i++) {
+		enum err one = ERR_OK;
+
+		if (!logdir_failed(ckpt->dirs->at[i]))
+			one = checkpointer_close_dir(ckpt, ckpt->dirs->at[i]);
+		err = err != ERR_OK ? err : one;
+	}
+	checkpointer_abandon(ckpt);
 	return err;
 }
 

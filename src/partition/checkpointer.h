@@ -1,7 +1,7 @@
 /*
- * Knows every partition of the log directory and writes its checkpoint files: recovery points (so
- * that recovery has little to read), high watermarks, and log starts (so that deleted records stay
- * deleted).
+ * Knows every partition and writes the checkpoint files of the log directories, each with what lies
+ * in it: recovery points (so that recovery has little to read), high watermarks, and log starts (so
+ * that deleted records stay deleted).
  *
  * Lives on the control loop; the files are written by a worker, one writing at a time. A timer is
  * armed only while something has changed.
@@ -11,13 +11,13 @@
 
 #include "base/worker.h"
 #include "partition/partition.h"
-#include "store/logdir.h"
+#include "store/logdirs.h"
 
 struct checkpointer;
 
-/* interval_ms: log.flush.offset.checkpoint.interval.ms. The directory is borrowed. */
+/* interval_ms: log.flush.offset.checkpoint.interval.ms. The set is borrowed. */
 struct checkpointer *checkpointer_new(struct loop *control, struct worker_pool *workers,
-				      struct logdir *logdir, int64_t interval_ms) must_check;
+				      struct logdirs *dirs, int64_t interval_ms) must_check;
 /* After the loops have ended; the partitions are closed by checkpointer_close. */
 void checkpointer_free(struct checkpointer *ckpt);
 
@@ -31,13 +31,16 @@ struct checkpointer_wait {
 	STAILQ_ENTRY(checkpointer_wait) link;
 	void (*done)(struct checkpointer_wait *wait, enum err err); /* on the control loop */
 };
-/* Writes them now, and says when what is true at this call is durable. */
+/*
+ * Writes them now, and says when what is true at this call is durable. An error: a directory failed
+ * at it; what lies in those that had failed before is passed over.
+ */
 void checkpointer_write(struct checkpointer *ckpt, struct checkpointer_wait *wait);
 
 /*
  * The clean end, when no loop runs any more: closes every partition (each must have no other
- * reference) on all workers, writes the checkpoints. On an error the directory was not stopped
- * cleanly.
+ * reference), writes the checkpoints. A directory where that does not go well has failed then, and
+ * the answer is why; those that have not were stopped cleanly.
  */
 enum err checkpointer_close(struct checkpointer *ckpt) must_check;
 

@@ -13,7 +13,7 @@
 struct flusher {
 	struct loop *control;
 	struct worker_pool *workers;
-	struct logdir *logdir;
+	const struct logdirs *dirs;
 	struct loop_timer timer;
 	void (*on_dirty)(void *ctx);
 	void *ctx;
@@ -80,7 +80,7 @@ static void flusher_flush(struct flush_entry *entry)
 
 struct sweep {
 	struct job job;
-	struct logdir *logdir;
+	const struct logdirs *dirs;
 	size_t len;
 	struct partition *parts[SWEEP_MAX]; /* references */
 	struct plog_flush *flushes[SWEEP_MAX];
@@ -103,18 +103,34 @@ static void sweep_begin(struct sweep *sweep)
 	sweep->len = len;
 }
 
+/* Those that lie in this directory; its sync counts for them alone. */
+static void sweep_dir(struct sweep *sweep, struct logdir *logdir)
+{
+	enum err err = ERR_OK;
+	bool synced = false;
+
+	for (size_t i = 0; i < sweep->len; i++) {
+		struct partition *part = sweep->parts[i];
+
+		if (plog_logdir(part->log) != logdir)
+			continue;
+		if (!synced && logdir_sync_all(logdir) != ERR_OK)
+			err = ERR_IO;
+		synced = true;
+		partition_sweep_end(part, sweep->flushes[i],
+				    sweep->errs[i] != ERR_OK ? sweep->errs[i] : err);
+	}
+}
+
 static void sweep_run(struct job *job)
 {
 	struct sweep *sweep = container_of(job, struct sweep, job);
-	enum err err;
 
 	sweep_begin(sweep);
-	err = logdir_sync_all(sweep->logdir) == ERR_OK ? ERR_OK : ERR_IO;
-	for (size_t i = 0; i < sweep->len; i++) {
-		partition_sweep_end(sweep->parts[i], sweep->flushes[i],
-				    sweep->errs[i] != ERR_OK ? sweep->errs[i] : err);
+	for (size_t i = 0; i < sweep->dirs->len; i++)
+		sweep_dir(sweep, sweep->dirs->at[i]);
+	for (size_t i = 0; i < sweep->len; i++)
 		partition_unref(sweep->parts[i]);
-	}
 	free(sweep);
 }
 
@@ -129,11 +145,11 @@ static struct sweep *flusher_sweep(struct flusher *flusher, int64_t now)
 	TAILQ_FOREACH (entry, &flusher->dirty, link)
 		if (entry->deadline_ms > now || ++due == SWEEP_MIN)
 			break;
-	sweep = due == SWEEP_MIN && flusher->logdir != NULL ? malloc(sizeof(*sweep)) : NULL;
+	sweep = due == SWEEP_MIN && flusher->dirs != NULL ? malloc(sizeof(*sweep)) : NULL;
 	if (sweep == NULL)
 		return NULL;
 	sweep->len = 0;
-	sweep->logdir = flusher->logdir;
+	sweep->dirs = flusher->dirs;
 	sweep->job = (struct job){.run = sweep_run};
 	while (sweep->len < SWEEP_MAX && (entry = TAILQ_FIRST(&flusher->dirty)) != NULL &&
 	       entry->deadline_ms <= now) {
@@ -165,14 +181,14 @@ static void flusher_on_time(struct loop_timer *timer)
 }
 
 struct flusher *flusher_new(struct loop *control, struct worker_pool *workers,
-			    struct logdir *logdir, void (*on_dirty)(void *ctx), void *ctx)
+			    const struct logdirs *dirs, void (*on_dirty)(void *ctx), void *ctx)
 {
 	struct flusher *flusher = calloc(1, sizeof(*flusher));
 
 	must(flusher != NULL);
 	flusher->control = control;
 	flusher->workers = workers;
-	flusher->logdir = logdir;
+	flusher->dirs = dirs;
 	flusher->on_dirty = on_dirty;
 	flusher->ctx = ctx;
 	TAILQ_INIT(&flusher->dirty);

@@ -9,14 +9,14 @@
 #define PARTITION_FLUSH_H
 
 #include "base/worker.h"
-#include "store/logdir.h"
+#include "store/logdirs.h"
 
 struct flusher;
 
-/* logdir: where all partitions are; NULL never sweeps. on_dirty: told on the control loop whenever
+/* dirs: where all partitions are; NULL never sweeps. on_dirty: told on the control loop whenever
  * a partition has become dirty; may be NULL. */
 struct flusher *flusher_new(struct loop *control, struct worker_pool *workers,
-			    struct logdir *logdir, void (*on_dirty)(void *ctx),
+			    const struct logdirs *dirs, void (*on_dirty)(void *ctx),
 			    void *ctx) must_check;
 /* After the loops have ended, before partition_close: lets go of the partitions that it knows. */
 void flusher_free(struct flusher *flusher);

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "partition/partition_int.h"
+#include "store/logdir.h"
 
 #define FLUSH_EACH 1 /* flush.messages=1: nobody is told before it is on disk */
 
@@ -258,6 +259,8 @@ static enum err partition_list(struct partition *part)
 	*strrchr(parent, '/') = '\0';
 	err = file_sync_dir(parent);
 	free(parent);
+	if (err != ERR_OK && plog_logdir(part->log) != NULL)
+		logdir_fail(plog_logdir(part->log), err, "sync the names in it");
 	part->unlisted = err != ERR_OK;
 	return err;
 }

@@ -98,6 +98,23 @@ enum err logdir_open(struct logdir **logdir, const char *path)
 	return err;
 }
 
+struct logdir *logdir_new_failed(const char *path)
+{
+	struct logdir *logdir = calloc(1, sizeof(*logdir));
+
+	if (logdir == NULL)
+		return NULL;
+	logdir->lock_fd = -1;
+	logdir->broker_epoch = -1;
+	logdir->failed = logdir->told = true;
+	logdir->path = strdup(path);
+	if (logdir->path == NULL) {
+		free(logdir);
+		return NULL;
+	}
+	return logdir;
+}
+
 void logdir_close(struct logdir *logdir)
 {
 	if (logdir == NULL)
@@ -108,6 +125,48 @@ void logdir_close(struct logdir *logdir)
 	file_close(logdir->lock_fd);
 	free(logdir->path);
 	free(logdir);
+}
+
+/* -- Failure -------------------------------------------------------------------------------- */
+
+static void logdir_deliver_failed(struct mail *mail)
+{
+	struct logdir *logdir = container_of(mail, struct logdir, failed_mail);
+
+	logdir->on_failed(logdir->ctx, logdir);
+}
+
+static void logdir_tell(struct logdir *logdir)
+{
+	if (!atomic_load(&logdir->failed) || !atomic_load(&logdir->watched) ||
+	    atomic_exchange(&logdir->told, true))
+		return;
+	logdir->failed_mail = (struct mail){.deliver = logdir_deliver_failed};
+	loop_post(logdir->watcher, &logdir->failed_mail);
+}
+
+bool logdir_failed(const struct logdir *logdir)
+{
+	return atomic_load_explicit(&logdir->failed, memory_order_relaxed);
+}
+
+void logdir_fail(struct logdir *logdir, enum err err, const char *doing)
+{
+	if (atomic_exchange(&logdir->failed, true))
+		return;
+	log_error("store", "log directory %s has failed: cannot %s: %s; it is offline from now on",
+		  logdir->path, doing, err_text(err));
+	logdir_tell(logdir);
+}
+
+void logdir_watch(struct logdir *logdir, struct loop *loop,
+		  void (*on_failed)(void *ctx, struct logdir *logdir), void *ctx)
+{
+	logdir->watcher = loop;
+	logdir->on_failed = on_failed;
+	logdir->ctx = ctx;
+	atomic_store(&logdir->watched, true);
+	logdir_tell(logdir);
 }
 
 /* -- The mark of a clean stop --------------------------------------------------------------- */
@@ -328,5 +387,7 @@ enum err logdir_sync(struct logdir *logdir)
 
 enum err logdir_sync_all(struct logdir *logdir)
 {
+	if (logdir_failed(logdir))
+		return ERR_KAFKA_STORAGE_ERROR;
 	return syncfs(logdir->lock_fd) == 0 ? ERR_OK : err_errno(errno);
 }

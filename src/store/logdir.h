@@ -5,18 +5,31 @@
  * Order at start: logdir_open, logdir_take_clean_mark (before any write to any log), logdir_list,
  * then a plog_open each. At a clean stop: every plog_close, logdir_checkpoint, and last
  * logdir_put_clean_mark.
+ *
+ * All of them together are in logdirs.h.
  */
 #ifndef STORE_LOGDIR_H
 #define STORE_LOGDIR_H
 
+#include "base/loop.h"
 #include "store/checkpoint.h"
 
+/* Read-only outside, but for id, which meta.properties gives. */
 struct logdir {
 	char *path;
-	int lock_fd;
+	struct uuid id;	      /* directory.id; zero while it is not known */
+	int lock_fd;	      /* -1: it was unusable at start */
 	bool clean;	      /* the mark was there: the last stop was clean */
 	int64_t broker_epoch; /* of the last run, from the mark; -1 unknown */
 	struct checkpoint recovery_points, log_starts, high_watermarks; /* as found at start */
+	/* private */
+	_Atomic bool failed;
+	_Atomic bool watched; /* the three below are set */
+	struct loop *watcher;
+	void (*on_failed)(void *ctx, struct logdir *logdir);
+	void *ctx;
+	_Atomic bool told;
+	struct mail failed_mail;
 };
 
 /*
@@ -25,8 +38,21 @@ struct logdir {
  * as absent.
  */
 enum err logdir_open(struct logdir **logdir, const char *path) must_check;
+/* One that could not be opened, to keep its place in the set. NULL when memory is out. */
+struct logdir *logdir_new_failed(const char *path) must_check;
 /* Drops the lock. Leaves no mark. */
 void logdir_close(struct logdir *logdir);
+
+/* [any thread] Has it gone offline, for good? */
+bool logdir_failed(const struct logdir *logdir);
+/*
+ * [any thread] A write or a sync in it failed, "cannot <doing>": offline from now on. The first
+ * call logs it and tells the watcher.
+ */
+void logdir_fail(struct logdir *logdir, enum err err, const char *doing);
+/* on_failed runs on `loop`, once. Before other threads know the directory. See logdirs_watch. */
+void logdir_watch(struct logdir *logdir, struct loop *loop,
+		  void (*on_failed)(void *ctx, struct logdir *logdir), void *ctx);
 
 /* Reads and removes .kafka_cleanshutdown, and makes the removal durable. Fills clean and
  * broker_epoch. */

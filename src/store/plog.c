@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "store/logdir.h"
 #include "store/partition_metadata.h"
 #include "store/producer_snapshot.h"
 
@@ -137,7 +138,13 @@ struct uuid plog_topic_id(const struct plog *log)
 
 bool plog_failed(const struct plog *log)
 {
-	return atomic_load_explicit(&log->failed, memory_order_relaxed);
+	return atomic_load_explicit(&log->failed, memory_order_relaxed) ||
+	       (log->env->logdir != NULL && logdir_failed(log->env->logdir));
+}
+
+struct logdir *plog_logdir(const struct plog *log)
+{
+	return log->env->logdir;
 }
 
 void plog_lock(struct plog *log)
@@ -305,6 +312,9 @@ enum err plog_fail(struct plog *log, enum err err, const char *doing)
 	if (!atomic_exchange(&log->failed, true))
 		log_error("store", "%s: cannot %s: %s; the log takes no more writes",
 			  seg_dir_path(log->dir), doing, err_text(err));
+	/* What is wrong with one file's content says nothing of the disk. */
+	if (log->env->logdir != NULL && err != ERR_BADFILE)
+		logdir_fail(log->env->logdir, err, doing);
 	return ERR_KAFKA_STORAGE_ERROR;
 }
 

@@ -61,9 +61,9 @@
  *            for one plog is the caller's duty
  *
  * A failed sync, or an I/O error of a write, is final: from then on every call that writes, and
- * every flush, returns ERR_KAFKA_STORAGE_ERROR, and so does the call that hit it. The caller takes
- * the log directory offline. ERR_NOSPACE and ERR_MANYFILES are not final: the file was cut back,
- * and the call may be made again.
+ * every flush, returns ERR_KAFKA_STORAGE_ERROR, and so does the call that hit it; and with it the
+ * log directory (logdir_fail), with every other plog in it. ERR_NOSPACE and ERR_MANYFILES are not
+ * final: the file was cut back, and the call may be made again.
  */
 #ifndef STORE_PLOG_H
 #define STORE_PLOG_H
@@ -97,9 +97,12 @@ struct plog_config {
 void plog_config_init(struct plog_config *cfg);
 
 /* Borrowed for the life of every plog made with it. */
+struct logdir;
 struct plog_env {
 	const struct clock *clock;
 	struct seg_cache *cache;
+	/* The log directory that the plog is in; NULL (the metadata log): it fails alone. */
+	struct logdir *logdir;
 };
 
 /* -- Birth and end -------------------------------------------------------------------------- */
@@ -154,8 +157,9 @@ enum err plog_delete(struct plog *log, struct uuid unique) must_check;
 void plog_set_config(struct plog *log, const struct plog_config *cfg); /* [lock] */
 const char *plog_dir(const struct plog *log);			       /* [any] */
 struct uuid plog_topic_id(const struct plog *log);		       /* [any] */
-/* [any] Sticky: a write or sync failed for good. */
+/* [any] Sticky: a write or sync failed for good, here or elsewhere in the log directory. */
 bool plog_failed(const struct plog *log);
+struct logdir *plog_logdir(const struct plog *log); /* [any] of its env */
 
 void plog_lock(struct plog *log);
 void plog_unlock(struct plog *log);

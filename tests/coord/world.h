@@ -119,7 +119,7 @@ static inline int world_setup(void **state)
 	wake_box_init(&w->box, w->loop);
 	w->workers = worker_pool_new(1);
 	w->cache = seg_cache_new(16);
-	w->plog_env = (struct plog_env){&clock_real, w->cache};
+	w->plog_env = (struct plog_env){&clock_real, w->cache, NULL};
 	plog_config_init(&w->cfg);
 	w->flusher = flusher_new(w->loop, w->workers, NULL, NULL, NULL);
 	w->env = (struct partition_env){&clock_real, w->workers, w->flusher};

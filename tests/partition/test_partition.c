@@ -57,7 +57,7 @@ static int setup(void **state)
 	wake_box_init(&w->box, w->loop);
 	w->workers = worker_pool_new(2);
 	w->cache = seg_cache_new(16);
-	w->plog_env = (struct plog_env){&clock_real, w->cache};
+	w->plog_env = (struct plog_env){&clock_real, w->cache, NULL};
 	plog_config_init(&w->cfg);
 	w->flusher = flusher_new(w->loop, w->workers, NULL, NULL, NULL);
 	w->env = (struct partition_env){&clock_real, w->workers, w->flusher};
@@ -369,12 +369,14 @@ static void many_that_are_due_together_share_one_sync(void **state)
 	enum { MANY = 100 };
 	struct world *w = *state;
 	struct partition *parts[MANY], *one = w->part;
-	struct logdir *logdir;
+	const char *path = w->root;
+	struct logdirs *dirs;
 	struct flusher *alone = w->flusher;
 	int before;
 
-	assert_int_equal(logdir_open(&logdir, w->root), ERR_OK);
-	w->flusher = flusher_new(w->loop, w->workers, logdir, NULL, NULL);
+	assert_int_equal(logdirs_open(&dirs, &path, 1), ERR_OK);
+	w->plog_env.logdir = dirs->at[0];
+	w->flusher = flusher_new(w->loop, w->workers, dirs, NULL, NULL);
 	w->env.flusher = w->flusher;
 	w->rules.flush_ms = 20;
 	for (int i = 0; i < MANY; i++) {
@@ -407,8 +409,9 @@ static void many_that_are_due_together_share_one_sync(void **state)
 		partition_unref(parts[i]);
 	}
 	worker_pool_drain(w->workers);
-	logdir_close(logdir);
+	logdirs_close(dirs);
 	assert_int_equal(file_unlink_in(w->root, ".lock"), ERR_OK);
+	w->plog_env.logdir = NULL;
 	w->flusher = alone;
 	w->part = one;
 }
