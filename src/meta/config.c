@@ -173,19 +173,13 @@ static enum err set_unknown(struct config *cfg, struct str name, struct str valu
 	return ERR_BADCONFIG;
 }
 
-enum err config_set(struct config *cfg, struct str name, struct str value, const char *origin,
-		    bool *unknown, char message[CONFIG_MESSAGE_SIZE])
+/* Puts the value into its cell; what does not fit leaves behind the cell that its message needs. */
+static enum err cell_set(struct config *cfg, enum config_id id, struct str value,
+			 const char *origin, char *message)
 {
-	enum config_id id = config_find(CONFIG_RESOURCE_BROKER, name);
 	char why[CONFIG_MESSAGE_SIZE], allowed[256];
-	struct config_cell *cell;
+	struct config_cell *cell = &cfg->cells[id];
 
-	must_be(cfg, CONFIG_MAGIC);
-	must(!cfg->finished && value.ptr != NULL);
-	*unknown = false;
-	if (id == CONFIG_NONE)
-		return set_unknown(cfg, name, value, origin, unknown, message);
-	cell = &cfg->cells[id];
 	cell->set = true;
 	cell->raw = arena_str(&cfg->arena, value);
 	cell->origin = arena_printf(&cfg->arena, "%s", origin).ptr;
@@ -198,6 +192,26 @@ enum err config_set(struct config *cfg, struct str name, struct str value, const
 		return ERR_OK;
 	snprintf(message, CONFIG_MESSAGE_SIZE, "%s: out of memory", origin);
 	return ERR_BADCONFIG;
+}
+
+enum err config_set(struct config *cfg, struct str name, struct str value, const char *origin,
+		    bool *unknown, char message[CONFIG_MESSAGE_SIZE])
+{
+	enum config_id id = config_find(CONFIG_RESOURCE_BROKER, name);
+	struct config_cell before;
+	enum err err;
+
+	must_be(cfg, CONFIG_MAGIC);
+	must(!cfg->finished && value.ptr != NULL);
+	*unknown = false;
+	if (id == CONFIG_NONE)
+		return set_unknown(cfg, name, value, origin, unknown, message);
+	before = cfg->cells[id];
+	err = cell_set(cfg, id, value, origin, message);
+	/* No value that its row refuses ever stands in a cell, whatever the caller does then. */
+	if (err != ERR_OK)
+		cfg->cells[id] = before;
+	return err;
 }
 
 /* -- reading ---------------------------------------------------------------------------------- */

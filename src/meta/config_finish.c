@@ -25,20 +25,24 @@ static void put(struct config *cfg, enum config_id id, struct str text, const ch
 /* -- identity and quorum ------------------------------------------------------------------------
  */
 
-/* broker.id is the older name of node.id. A file without either, or without roles, is a lone
- * node's. */
+/* broker.id is the older name of node.id, and takes what that takes where it is given. A file
+ * without either, or without roles, is a lone node's. */
 static enum err finish_identity(struct config *cfg, char *message)
 {
 	bool has_node = config_is_set(cfg, CONFIG_NODE_ID);
+	bool has_broker = config_is_set(cfg, CONFIG_BROKER_ID);
 	int64_t broker = config_int64(cfg, CONFIG_BROKER_ID);
-	int64_t node = has_node ? config_int64(cfg, CONFIG_NODE_ID) : broker >= 0 ? broker : 1;
+	int64_t node = has_node ? config_int64(cfg, CONFIG_NODE_ID) : has_broker ? broker : 1;
 	struct str text = arena_printf(&cfg->arena, "%lld", (long long)node);
 
 	if (text.ptr == NULL)
 		return ERR_NOMEM;
-	if (has_node && broker >= 0 && broker != node)
+	if (has_node && has_broker && broker != node)
 		return config_complain(cfg, CONFIG_BROKER_ID, message,
 				       "allowed: the same as node.id, %lld", (long long)node);
+	if (node < 0)
+		return config_complain(cfg, CONFIG_BROKER_ID, message,
+				       "allowed: an integer of 32 bits, at least 0");
 	put(cfg, CONFIG_NODE_ID, text, "default");
 	put(cfg, CONFIG_BROKER_ID, text, "node.id");
 	cfg->node_id_text = text;

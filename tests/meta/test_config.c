@@ -78,6 +78,32 @@ static void shorter_units_stand_over_longer_ones(void **state)
 	config_free(cfg);
 }
 
+static void r5_what_is_refused_changes_nothing(void **state)
+{
+	static const char *const bad[][2] = {
+	    {"node.id", "-1"},
+	    {"num.partitions", "x"},
+	    {"log.cleaner.min.cleanable.ratio", "2"},
+	    {"process.roles", "driver"},
+	};
+	char message[CONFIG_MESSAGE_SIZE];
+	struct config *cfg = config_new();
+	bool unknown;
+
+	assert_non_null(cfg);
+	assert_int_equal(config_set(cfg, STR("num.partitions"), STR("7"), "f:1", &unknown, message),
+			 ERR_OK);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_equal(config_set(cfg, str_of(bad[i][0]), str_of(bad[i][1]), "f:2",
+					    &unknown, message),
+				 ERR_BADCONFIG);
+	assert_int_equal(config_finish(cfg, message), ERR_OK);
+	assert_int_equal(config_int64(cfg, CONFIG_NUM_PARTITIONS), 7);
+	assert_int_equal(config_node_id(cfg), 1);
+	assert_true(config_double(cfg, CONFIG_LOG_CLEANER_MIN_CLEANABLE_RATIO) == 0.5);
+	config_free(cfg);
+}
+
 static void the_last_of_several_wins(void **state)
 {
 	struct config *cfg = make_config_of("num.partitions=2\nnum.partitions= 7 \n");
@@ -160,6 +186,12 @@ static void settings_must_go_together(void **state)
 	expect_bad("log.roll.ms=0", "f:1: log.roll.ms: found \"0\"; allowed: at least 1");
 	expect_bad("node.id=1\nbroker.id=2",
 		   "f:2: broker.id: found \"2\"; allowed: the same as node.id, 1");
+	expect_bad("node.id=3\nbroker.id=-1",
+		   "f:2: broker.id: found \"-1\"; allowed: the same as node.id, 3");
+	expect_bad("broker.id=-5",
+		   "f:1: broker.id: found \"-5\"; allowed: an integer of 32 bits, at least 0");
+	expect_bad("a=\\! x\n k\\=v\\: w\\t\nnode.id=-1\\\n0\n",
+		   "f:3: node.id: found \"-10\"; allowed: an integer of 32 bits, at least 0");
 	expect_bad("group.consumer.session.timeout.ms=1",
 		   "f:1: group.consumer.session.timeout.ms: found \"1\"; allowed: at least "
 		   "group.consumer.min.session.timeout.ms, 45000");
@@ -322,6 +354,7 @@ int main(void)
 	    cmocka_unit_test(has_kafkas_defaults),
 	    cmocka_unit_test(shorter_units_stand_over_longer_ones),
 	    cmocka_unit_test(the_last_of_several_wins),
+	    cmocka_unit_test(r5_what_is_refused_changes_nothing),
 	    cmocka_unit_test(values_are_made_regular),
 	    cmocka_unit_test(lists_are_walked),
 	    cmocka_unit_test(a_bad_value_is_told_with_its_place),
