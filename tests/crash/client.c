@@ -1,14 +1,14 @@
 /*
  * The crash test's client, on librdkafka: creates topics, produces records whose content follows
- *from their producer and number, and reads them back and checks that it does. crash.py drives it.
+ * from their producer and number, and reads them back and checks that it does. crash.py drives it.
  *
  *	client create BOOTSTRAP TOPIC PARTITIONS [CONFIG=VALUE]...
  *	client produce BOOTSTRAP TOPIC PARTITIONS PRODUCER FIRST REPORT [PROPERTY=VALUE]...
  *	    until stdin ends; then waits for what is under way. REPORT gets a line for each record:
  *	    "ack NUMBER PARTITION OFFSET" or "fail NUMBER REASON".
  *	client read BOOTSTRAP TOPIC [PARTITION=OFFSET]...
- *	    to the end, from these offsets. A line for each record: "PARTITION OFFSET PRODUCER
- *NUMBER".
+ *	    to the end, from these offsets. A line for each record:
+ *	    "PARTITION OFFSET PRODUCER NUMBER".
  */
 #include <inttypes.h>
 #include <librdkafka/rdkafka.h>
@@ -24,9 +24,11 @@
 #define VALUE_BYTES_MAX 200000
 #define BURST_MAX	60
 #define PAUSE_MS_MAX	12
-#define ADMIN_MS	20000
-#define FLUSH_MS	60000
-#define READ_MS		30000
+/* For what hangs only: the machine may be busy with other things. */
+#define ADMIN_MS    120000
+#define FLUSH_MS    350000
+#define READ_MS	    120000
+#define TOPIC_TRIES 600
 
 __attribute__((noreturn, format(printf, 1, 2))) static void die(const char *format, ...)
 {
@@ -282,16 +284,31 @@ static void read_check(const rd_kafka_message_t *message, int32_t partitions)
 	       message->offset, producer, number);
 }
 
-static int32_t partitions_of(rd_kafka_t *rk, const char *topic)
+/* 0 when the broker does not know the topic. */
+static int32_t partitions_now(rd_kafka_t *rk, rd_kafka_topic_t *handle)
 {
 	const struct rd_kafka_metadata *metadata;
-	rd_kafka_topic_t *handle = rd_kafka_topic_new(rk, topic, NULL);
 	rd_kafka_resp_err_t err = rd_kafka_metadata(rk, 0, handle, &metadata, READ_MS);
 
 	if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
 		die("metadata: %s", rd_kafka_err2str(err));
 	int32_t partitions = metadata->topics[0].partition_cnt;
 	rd_kafka_metadata_destroy(metadata);
+	return partitions;
+}
+
+/* A broker that has just started may listen before it has heard of its topics. */
+static int32_t partitions_of(rd_kafka_t *rk, const char *topic)
+{
+	rd_kafka_topic_t *handle = rd_kafka_topic_new(rk, topic, NULL);
+	int32_t partitions = partitions_now(rk, handle);
+
+	for (int tries = 0; partitions == 0 && tries < TOPIC_TRIES; tries++) {
+		poll(NULL, 0, 100);
+		partitions = partitions_now(rk, handle);
+	}
+	if (partitions == 0)
+		die("topic %s is unknown", topic);
 	rd_kafka_topic_destroy(handle);
 	return partitions;
 }

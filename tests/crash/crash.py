@@ -28,10 +28,14 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 
-START_SECONDS = 60
-STOP_SECONDS = 60
-CLIENT_SECONDS = 180
+# All are for what hangs: a machine may be busy with other things for long.
+START_SECONDS = 240
+STOP_SECONDS = 240
+PORT_SECONDS = 60
+CLIENT_SECONDS = 400
+MESSAGE_SECONDS = 300
 PARTITIONS = 3
 TOPICS = {
     "crash-plain": {"segment.bytes": "1048576", "index.interval.bytes": "512"},
@@ -43,7 +47,7 @@ STOCK_VERSION = "4.3.1"
 
 
 class Failed(Exception):
-    """The broker broke a promise."""
+    """The broker broke a promise, or the test could not be made."""
 
 
 def need(condition, text):
@@ -51,20 +55,35 @@ def need(condition, text):
         raise Failed(text)
 
 
+def is_free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def port_range():
+    """Outside of what the kernel gives to outgoing connections: the port must be free again after a kill, and a client
+    that tries it meanwhile must not be connected with itself."""
+    try:
+        low, high = map(int, pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    except OSError:
+        low, high = 32768, 60999
+    return max(range(10000, low), range(high + 1, 65536), range(1024, min(low, 10000)), key=len)
+
+
 def free_ports(count):
-    """Below the range that the kernel serves outgoing connections from, so that they are free again after a kill."""
+    ports = port_range()
     found = []
-    for port in random.SystemRandom().sample(range(12000, 32000), 1000):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        found.append(port)
+    for port in random.SystemRandom().sample(ports, min(1000, len(ports))):
+        if is_free(port):
+            found.append(port)
         if len(found) == count:
             return found
-    sys.exit("crash: no free port")
+    raise Failed("no free port")
 
 
 def stock_jars():
@@ -79,14 +98,14 @@ class Broker:
     def __init__(self, kind, binary, jars, home):
         self.kind, self.binary, self.jars, self.home = kind, binary, jars, home
         self.process = None
-        self.port, controller = free_ports(2)
+        self.port, self.controller = free_ports(2)
         self.data = home / "data"
         self.properties = home / "server.properties"
         self.properties.write_text(
             f"""process.roles=broker,controller
 node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}
+controller.quorum.voters=1@127.0.0.1:{self.controller}
+listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller}
 advertised.listeners=PLAINTEXT://127.0.0.1:{self.port}
 controller.listener.names=CONTROLLER
 log.dirs={self.data}
@@ -115,17 +134,31 @@ share.coordinator.state.topic.min.isr=1
         with open(self.home / "broker.log", "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.home)
 
+    def wait_for_ports(self):
+        """Someone else may have taken one since the kill."""
+        deadline = time.monotonic() + PORT_SECONDS
+        for port in (self.port, self.controller):
+            while not is_free(port):
+                need(time.monotonic() < deadline, f"port {port} was taken by another process")
+                time.sleep(0.05)
+
     def start(self):
+        self.wait_for_ports()
         self.launch()
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            need(self.process.poll() is None, f"{self.kind} ended at start with {self.process.returncode}")
+            code = self.process.poll()
+            need(code is None, f"{self.kind} ended at start with {code}: {self.last_words()}")
             try:
                 with socket.create_connection(("127.0.0.1", self.port), 1):
                     return
             except OSError:
                 time.sleep(0.01)
         raise Failed(f"{self.kind} did not listen within {START_SECONDS} s")
+
+    def last_words(self):
+        lines = (self.home / "broker.log").read_text(errors="replace").splitlines()
+        return " | ".join(line.strip() for line in lines[-3:])[-600:]
 
     def kill(self):
         if self.process is not None:
@@ -135,7 +168,10 @@ share.coordinator.state.topic.min.isr=1
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(STOP_SECONDS)
+        try:
+            code = self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"{self.kind} did not stop within {STOP_SECONDS} s") from None
         self.process = None
         need(code == 0 or self.kind == "stock", f"{self.kind} stopped with {code}")
 
@@ -158,7 +194,7 @@ class Producer:
 
     last = 0
 
-    def __init__(self, test, topic, rng):
+    def __init__(self, test, topic, rng, through_stock):
         Producer.last += 1
         self.topic, self.number, self.test = topic, Producer.last, test
         self.idempotent = rng.random() < 0.7
@@ -170,8 +206,12 @@ class Producer:
             "linger.ms": rng.choice([0, 1, 5, 50]),
             "batch.size": rng.choice([1, 1000, 20000, 1000000]),
             "queue.buffering.max.messages": 10000,
-            "message.timeout.ms": 120000,
+            "message.timeout.ms": MESSAGE_SECONDS * 1000,
         }
+        if through_stock:
+            # Kafka's producer snapshots hold the last batch of a producer only. When the log was rolled between batches
+            # whose answers the kill took away, it does not know the others again and refuses them, for good.
+            settings["max.in.flight.requests.per.connection"] = 1
         if not self.idempotent:
             # More in flight would let what was never sent come behind what was.
             settings["message.send.max.retries"] = 0
@@ -186,7 +226,10 @@ class Producer:
     def finish(self):
         """Waits for all that is under way, and gives (number, partition, offset) of what was acknowledged."""
         self.process.stdin.close()
-        code = self.process.wait(CLIENT_SECONDS)
+        try:
+            code = self.process.wait(CLIENT_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"producer {self.told} did not end within {CLIENT_SECONDS} s") from None
         need(code == 0, f"producer {self.told} ended with {code}")
         acked = []
         for line in self.report.read_text().splitlines():
@@ -261,11 +304,16 @@ class Test:
         self.topics = {name: Topic(name) for name in TOPICS}
         self.acks = 0
         self.said = []
+        self.running = []
+        self.rounds = 0
 
     def run_client(self, *args):
-        done = subprocess.run(
-            [self.client, *map(str, args)], capture_output=True, text=True, check=False, timeout=CLIENT_SECONDS
-        )
+        try:
+            done = subprocess.run(
+                [self.client, *map(str, args)], capture_output=True, text=True, check=False, timeout=CLIENT_SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            raise Failed(f"client {args[0]} did not end within {CLIENT_SECONDS} s") from None
         need(done.returncode == 0, f"client {args[0]}: {done.stderr.strip()}")
         return done.stdout.splitlines()
 
@@ -300,7 +348,8 @@ class Test:
         said = self.said
         if self.broker.process is None:
             self.broker.start()
-        producers = [Producer(self, name, rng) for name in TOPICS]
+        producers = [Producer(self, name, rng, stock) for name in TOPICS]
+        self.running = [producer.process for producer in producers]
         said.append("producers " + ", ".join(producer.told for producer in producers))
         for kill in range(rng.choice([1, 1, 2, 3])):
             if kill > 0:
@@ -353,12 +402,20 @@ class Test:
         self.broker.kind = self.kind
         self.broker.start()
 
+    def end(self):
+        """Leaves no process behind."""
+        self.broker.kill()
+        for process in self.running:
+            process.kill()
+            process.wait()
+
     def run(self):
         self.create()
         for number in range(1, self.options.rounds + 1):
             self.said = []
             try:
                 self.round(number, random.Random(f"{self.options.seed}-{number}"))
+                self.rounds = number
             finally:
                 print(f"round {number}: {'; '.join(self.said)}; {self.acks} acknowledged so far", flush=True)
 
@@ -382,26 +439,31 @@ def main():
     home = pathlib.Path(tempfile.mkdtemp(prefix="barnabas-crash-"))
     print(f"crash: seed {options.seed}, {options.rounds} rounds, in {home}", flush=True)
     test = None
-    failed = True
+    why = None
     try:
         test = Test(options, home)
         if test.jars is None:
             print("crash: NOT TESTED with stock: no jars in the cache, run interop/run once", flush=True)
         test.run()
-        failed = False
         print(f"crash: {test.acks} records acknowledged, all are there")
-    except Failed as why:
-        print(f"crash: FAILED with seed {options.seed}: {why}", flush=True)
-        log = home / "broker.log"
-        print(log.read_text(errors="replace")[-4000:] if log.exists() else "")
+    except Failed as failed:
+        why = str(failed)
+    except Exception as failed:  # whatever it is: the last line says so
+        traceback.print_exc(file=sys.stdout)
+        why = f"{type(failed).__name__}: {failed}"
     finally:
         if test is not None:
-            test.broker.kill()
-        if options.keep or failed:
-            print(f"crash: see {home}")
-        else:
-            shutil.rmtree(home)
-    return 1 if failed else 0
+            test.end()
+    if why is not None:
+        log = home / "broker.log"
+        print(log.read_text(errors="replace")[-4000:] if log.exists() else "")
+    if options.keep or why is not None:
+        print(f"crash: see {home}")
+    else:
+        shutil.rmtree(home)
+    if why is not None:
+        print(f"crash: FAILED with seed {options.seed}, after {test.rounds if test else 0} whole rounds: {why}")
+    return 1 if why is not None else 0
 
 
 if __name__ == "__main__":
