@@ -1,25 +1,61 @@
 #!/usr/bin/env python3
-"""Counts tests: tally.py make DIR | tally.py junit FILE | tally.py one NAME STATUS
+"""Counts tests: tally.py make DIR | tally.py junit FILE | tally.py one NAME STATUS [LOG]
 
-Prints "passed failed skipped", and the names of what failed or was skipped on standard error. `make DIR` reads the logs
-that `make check` left in a build: each test function of a cmocka program counts, each unittest, and a program of another
-kind as one. `junit` reads pytest's report. `one` is a single test by its exit status, 77 meaning skipped.
+Prints "passed failed skipped", and on standard error the names of what failed or was skipped, each failure with its
+reason in one line. `make DIR` reads the logs that `make check` left in a build: each test function of a cmocka program
+counts, each unittest, and a program of another kind as one. `junit` reads pytest's report. `one` is a single test by its
+exit status, 77 meaning skipped; its reason is what LOG says. With TALLY_REASONS=FILE failures go to that file's end, too.
 """
+import os
 import re
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 
+REASON_LENGTH_MAX = 300
+# What tells most comes first. A sanitizer's summary has the place, which its first line lacks.
+TELLING = [
+    r'^crash: FAILED.*',
+    r'^FATAL .*',
+    r'.*\bWARNING: ThreadSanitizer: .*',
+    r'^SUMMARY: (?!libFuzzer: deadly signal).*',
+    r'.*\bruntime error: .*',
+    r'.*\bERROR: (?:Address|Leak)Sanitizer.*',
+    r'^==\d+== ?ERROR: libFuzzer.*',
+    r'.*[:\s](?:fatal )?error: .*',
+    r'^(?:[\w.]+\.)?\w*(?:Error|Exception|Expired|Interrupt)\b.*',
+    r'^E  +.*',
+    r'^(?:ERROR|FAILED)\b.*',
+    r'.*\*\*\* .*',
+]
+
+
+def reason_of(log, status=None):
+    """The one line of a log that tells why."""
+    late = ' (stopped for taking too long)' if status in ('124', '137') else ''
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    for pattern in TELLING:
+        for line in lines:
+            if re.match(pattern, line):
+                return line + late
+    return (lines[-1] if lines else 'it has said nothing') + late
+
+
 class Tally:
     def __init__(self):
         self.passed, self.failed, self.skipped = 0, [], []
 
-    def add(self, name, result):
+    def fail(self, name, reason):
+        self.failed.append(f'{name}: {reason}'[:REASON_LENGTH_MAX])
+
+    def add(self, name, result, reason=''):
         if result == 'PASS':
             self.passed += 1
+        elif result == 'SKIP':
+            self.skipped.append(name)
         else:
-            (self.skipped if result == 'SKIP' else self.failed).append(name)
+            self.fail(name, reason)
 
     def cmocka(self, name, log):
         """True when it was such a program. One that ended early counts what it ran, and as failed."""
@@ -28,9 +64,18 @@ class Tally:
         self.passed += len(re.findall(r'^\[ +OK \]', log, re.M))
         failed = set(re.findall(r'^\[ +FAILED +\] (\w+)$', log, re.M))
         skipped = set(re.findall(r'^\[ +SKIPPED +\] (\w+)$', log, re.M))
-        self.failed += [f'{name}: {test}' for test in sorted(failed)]
+        for test in sorted(failed):
+            self.fail(f'{name}: {test}', self.cmocka_reason(log, test))
         self.skipped += [f'{name}: {test}' for test in sorted(skipped)]
         return True
+
+    @staticmethod
+    def cmocka_reason(log, test):
+        """What the test said between its start and its end: the first complaint, and where."""
+        told = re.search(rf'^\[ RUN +\] {test}$(.*?)^\[ +FAILED +\] {test}$', log, re.M | re.S)
+        said = [re.sub(r'^\[ +(?:ERROR|LINE) +\] ---', '', line).strip() for line in told.group(1).splitlines()] if told else []
+        said = [line for line in said if line]
+        return ' '.join(said[:2]) or 'no word why'
 
     def unittest(self, name, log):
         ran = re.search(r'^Ran (\d+) tests? in', log, re.M)
@@ -39,7 +84,8 @@ class Tally:
         bad = sum(int(n) for n in re.findall(r'(?:failures|errors)=(\d+)', log))
         skipped = sum(int(n) for n in re.findall(r'skipped=(\d+)', log))
         self.passed += int(ran.group(1)) - bad - skipped
-        self.failed += [name] * bad
+        for _ in range(bad):
+            self.fail(name, reason_of(log))
         self.skipped += [name] * skipped
         return True
 
@@ -50,23 +96,30 @@ class Tally:
         result = results[0] if results else 'FAIL'
         before = len(self.failed)
         if not self.cmocka(name, log) and not self.unittest(name, log):
-            self.add(name, result)
+            self.add(name, result, reason_of(log))
         elif result not in ('PASS', 'SKIP') and len(self.failed) == before:
-            self.failed.append(f'{name}: ended early')
+            self.fail(name, f'ended early: {reason_of(log)}')
 
     def junit(self, path):
         for case in ET.parse(path).iter('testcase'):
-            kinds = {child.tag for child in case}
+            bad = [child for child in case if child.tag in ('failure', 'error')]
             name = f'{case.get("classname")}.{case.get("name")}'
-            self.add(name, 'FAIL' if kinds & {'failure', 'error'} else
-                     'SKIP' if 'skipped' in kinds else 'PASS')
+            result = 'FAIL' if bad else 'SKIP' if case.find('skipped') is not None else 'PASS'
+            self.add(name, result, ' '.join(bad[0].get('message', '').split()) if bad else '')
 
     def show(self):
         for name in self.failed:
             print(f'FAILED  {name}', file=sys.stderr)
         for name in self.skipped:
             print(f'SKIPPED {name}', file=sys.stderr)
+        if self.failed and 'TALLY_REASONS' in os.environ:
+            with open(os.environ['TALLY_REASONS'], 'a', encoding='utf-8') as reasons:
+                reasons.writelines(f'FAILED  {name}\n' for name in self.failed)
         print(self.passed, len(self.failed), len(self.skipped))
+
+
+def read_log(path):
+    return Path(path).read_text(encoding='utf-8', errors='replace') if Path(path).exists() else ''
 
 
 def main(kind, *args):
@@ -78,7 +131,9 @@ def main(kind, *args):
     elif kind == 'junit':
         tally.junit(args[0])
     else:
-        tally.add(args[0], {'0': 'PASS', '77': 'SKIP'}.get(args[1], 'FAIL'))
+        name, status, *logs = args
+        reason = ' '.join(reason_of(read_log(log), status) for log in logs) or f'it ended with {status}'
+        tally.add(name, {'0': 'PASS', '77': 'SKIP'}.get(status, 'FAIL'), reason)
     tally.show()
 
 
