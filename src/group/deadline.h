@@ -10,11 +10,19 @@
 #include <stdbool.h>
 
 enum deadline_kind {
-	DEADLINE_MEMBER,  /* a member's session */
-	DEADLINE_PENDING, /* a member id that was given out and not yet used */
-	DEADLINE_JOIN,	  /* of a group's join phase */
-	DEADLINE_SYNC,	  /* of a group's sync phase */
-	DEADLINE_EXPIRY,  /* a shard's next look at expired offsets */
+	DEADLINE_MEMBER,      /* a member's session */
+	DEADLINE_PENDING,     /* a member id that was given out and not yet used */
+	DEADLINE_JOIN,	      /* of a group's join phase */
+	DEADLINE_SYNC,	      /* of a group's sync phase */
+	DEADLINE_EXPIRY,      /* a shard's next look at expired offsets */
+	DEADLINE_TXN_TIMEOUT, /* room txn: of an open transaction */
+	DEADLINE_TXN_EXPIRY,  /* room txn: the next look at expired ids */
+};
+
+/* Now, as every event of a coordinator is told it. */
+struct moment {
+	int64_t mono_ms; /* for deadlines */
+	int64_t wall_ms; /* for what is written */
 };
 
 struct deadline {

@@ -188,6 +188,9 @@ struct shard *deadline_shard(struct deadline *d)
 		return container_of(d, struct group, sync)->shard;
 	case DEADLINE_EXPIRY:
 		return container_of(d, struct shard, expiry);
+	case DEADLINE_TXN_TIMEOUT:
+	case DEADLINE_TXN_EXPIRY:
+		break; /* not of this room */
 	}
 	never("deadline kind");
 }
@@ -220,6 +223,9 @@ void deadline_fire(struct moment now, struct deadline *d, struct fx *fx)
 	case DEADLINE_EXPIRY:
 		expiry_due(container_of(d, struct shard, expiry), now, fx);
 		return;
+	case DEADLINE_TXN_TIMEOUT:
+	case DEADLINE_TXN_EXPIRY:
+		break;
 	}
 	never("deadline kind");
 }

@@ -31,11 +31,6 @@ struct group_cfg {
 
 extern const struct group_cfg group_cfg_default;
 
-struct moment {
-	int64_t mono_ms; /* for deadlines */
-	int64_t wall_ms; /* for what is written */
-};
-
 struct shard;
 
 /* All is borrowed and outlives the shard; shards may share it. NULL when memory is out. */
