@@ -33,10 +33,19 @@ static enum err none_next(struct codec_scratch *s, struct bytes *piece)
 	return ERR_OK;
 }
 
-static enum err none_compress(struct codec_scratch *s, int level, struct bytes input,
-			      struct wr *out)
+static enum err none_begin(struct codec_scratch *s, int level, int64_t input_bytes, struct wr *out)
+{
+	return out->err;
+}
+
+static enum err none_feed(struct codec_scratch *s, struct bytes input, struct wr *out)
 {
 	wr_raw(out, input);
+	return out->err;
+}
+
+static enum err none_end(struct codec_scratch *s, struct wr *out)
+{
 	return out->err;
 }
 
@@ -44,7 +53,8 @@ static void none_trim(struct codec_scratch *s, size_t keep_bytes)
 {
 }
 
-const struct codec_ops codec_none = {"none", none_open, none_next, none_compress, none_trim};
+const struct codec_ops codec_none = {"none",	none_open, none_next, none_begin,
+				     none_feed, none_end,  none_trim};
 
 /* -- the scratch ---------------------------------------------------------------------------- */
 
@@ -68,6 +78,7 @@ static void buffer_free(struct codec_buffer *buffer)
 static void scratch_shrink(struct codec_scratch *s, size_t keep_bytes)
 {
 	s->ops = NULL;
+	s->press = NULL;
 	for (size_t i = 0; i < CODEC_COUNT; i++)
 		codecs[i]->trim(s, keep_bytes);
 	if (s->block.size_bytes > keep_bytes)
@@ -83,6 +94,7 @@ void codec_scratch_free(struct codec_scratch *scratch)
 	must_be(scratch, CODEC_SCRATCH_MAGIC);
 	scratch_shrink(scratch, 0);
 	free(scratch->piece);
+	free(scratch->pending);
 	scratch->magic = 0;
 	free(scratch);
 }
@@ -197,10 +209,52 @@ enum err codec_decompress(struct codec_scratch *scratch, enum codec codec, struc
 	return err;
 }
 
-enum err codec_compress(struct codec_scratch *scratch, enum codec codec, int level,
-			struct bytes input, struct wr *out)
+/* -- compression ---------------------------------------------------------------------------- */
+
+enum err codec_press_begin(struct codec_scratch *scratch, enum codec codec, int level,
+			   int64_t input_bytes, struct wr *out)
 {
 	must_be(scratch, CODEC_SCRATCH_MAGIC);
 	must((unsigned)codec < CODEC_COUNT);
-	return codecs[codec]->compress(scratch, level, input, out);
+	scratch->press = NULL;
+	enum err err = codecs[codec]->begin(scratch, level, input_bytes, out);
+	if (err == ERR_OK)
+		scratch->press = codecs[codec];
+	return err;
+}
+
+enum err codec_press_feed(struct codec_scratch *scratch, struct bytes input, struct wr *out)
+{
+	enum err err = ERR_OK;
+
+	must_be(scratch, CODEC_SCRATCH_MAGIC);
+	must(scratch->press != NULL);
+	while (input.len > 0 && err == ERR_OK) {
+		size_t len = input.len < CODEC_PIECE_BYTES ? input.len : CODEC_PIECE_BYTES;
+
+		err = scratch->press->feed(scratch, (struct bytes){input.ptr, len}, out);
+		input.ptr += len;
+		input.len -= len;
+	}
+	return err;
+}
+
+enum err codec_press_end(struct codec_scratch *scratch, struct wr *out)
+{
+	const struct codec_ops *ops = scratch->press;
+
+	must_be(scratch, CODEC_SCRATCH_MAGIC);
+	must(ops != NULL);
+	scratch->press = NULL;
+	return ops->end(scratch, out);
+}
+
+enum err codec_compress(struct codec_scratch *scratch, enum codec codec, int level,
+			struct bytes input, struct wr *out)
+{
+	enum err err = codec_press_begin(scratch, codec, level, (int64_t)input.len, out);
+
+	if (err == ERR_OK)
+		err = codec_press_feed(scratch, input, out);
+	return err == ERR_OK ? codec_press_end(scratch, out) : err;
 }

@@ -52,10 +52,22 @@ enum err codec_decompress(struct codec_scratch *scratch, enum codec codec, struc
 			  struct bytes *output) must_check;
 
 /*
- * Appends the compressed input to out, framed as Java clients frame it. level: the codec's own
- * scale, CODEC_LEVEL_DEFAULT for Kafka's default. CODEC_NONE is a copy.
+ * Compression piece by piece, framed as Java clients frame it, appended to out: begin, feeds, end.
+ * One at a time on a scratch, beside the stream that is read from it. level: the codec's own scale,
+ * CODEC_LEVEL_DEFAULT for Kafka's default; CODEC_NONE is a copy. input_bytes: how much will come,
+ * 0 when that is not known; it keeps zstd's tables small. out's room is asked for in steps of at
+ * most CODEC_STEP_BYTES, so a cap that much higher than what is wanted fails only over that.
+ * Errors: ERR_NOMEM (memory, or out's cap).
  */
 #define CODEC_LEVEL_DEFAULT (-1000000)
+#define CODEC_STEP_BYTES    ((size_t)256 << 10)
+enum err codec_press_begin(struct codec_scratch *scratch, enum codec codec, int level,
+			   int64_t input_bytes, struct wr *out) must_check;
+enum err codec_press_feed(struct codec_scratch *scratch, struct bytes input,
+			  struct wr *out) must_check;
+enum err codec_press_end(struct codec_scratch *scratch, struct wr *out) must_check;
+
+/* All of that at once. */
 enum err codec_compress(struct codec_scratch *scratch, enum codec codec, int level,
 			struct bytes input, struct wr *out) must_check;
 

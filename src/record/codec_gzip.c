@@ -3,7 +3,8 @@
 
 #include "record/codec_impl.h"
 
-#define GZIP_ONLY 16 /* added to the window bits: a gzip header and trailer, checked */
+#define DEFLATE_STEP_BYTES ((uInt)32 << 10)
+#define GZIP_ONLY	   16 /* added to the window bits: a gzip header and trailer, checked */
 
 static enum err gzip_open(struct codec_scratch *s)
 {
@@ -55,37 +56,78 @@ static enum err gzip_next(struct codec_scratch *s, struct bytes *piece)
 	return err;
 }
 
-static enum err gzip_compress(struct codec_scratch *s, int level, struct bytes input,
-			      struct wr *out)
+static void gzip_free_deflate(struct codec_scratch *s)
 {
-	z_stream z = {0};
+	if (s->deflate == NULL)
+		return;
+	deflateEnd(s->deflate);
+	free(s->deflate);
+	s->deflate = NULL;
+}
 
+/* A compressor that is kept serves again when the level is the same. */
+static enum err gzip_begin(struct codec_scratch *s, int level, int64_t input_bytes, struct wr *out)
+{
 	if (level == CODEC_LEVEL_DEFAULT)
 		level = Z_DEFAULT_COMPRESSION;
-	if (input.len > INT32_MAX || deflateInit2(&z, level, Z_DEFLATED, MAX_WBITS + GZIP_ONLY, 8,
-						  Z_DEFAULT_STRATEGY) != Z_OK)
+	if (s->deflate != NULL && s->deflate_level == level)
+		return deflateReset(s->deflate) == Z_OK ? out->err : ERR_NOMEM;
+	gzip_free_deflate(s);
+	s->deflate = calloc(1, sizeof(*s->deflate));
+	if (s->deflate == NULL)
 		return ERR_NOMEM;
-	size_t bound = deflateBound(&z, input.len);
-	z.next_in = (Bytef *)(uintptr_t)input.ptr;
-	z.avail_in = (uInt)input.len;
-	z.next_out = wr_room(out, bound);
-	z.avail_out = (uInt)bound;
-	if (z.next_out != NULL) {
-		int rc = deflate(&z, Z_FINISH);
-		must(rc == Z_STREAM_END);
-		out->len_bytes -= z.avail_out;
-	}
-	deflateEnd(&z);
-	return out->err;
+	s->deflate_level = level;
+	if (deflateInit2(s->deflate, level, Z_DEFLATED, MAX_WBITS + GZIP_ONLY, 8,
+			 Z_DEFAULT_STRATEGY) == Z_OK)
+		return out->err;
+	free(s->deflate);
+	s->deflate = NULL;
+	return ERR_NOMEM;
+}
+
+/* Deflates until the input is used up, or with Z_FINISH until the stream has ended. */
+static enum err gzip_deflate(struct codec_scratch *s, struct bytes input, int flush, struct wr *out)
+{
+	z_stream *z = s->deflate;
+	int rc = Z_OK;
+
+	z->next_in = (Bytef *)(uintptr_t)input.ptr;
+	z->avail_in = (uInt)input.len;
+	do {
+		z->next_out = wr_room(out, DEFLATE_STEP_BYTES);
+		if (z->next_out == NULL)
+			return out->err;
+		z->avail_out = DEFLATE_STEP_BYTES;
+		rc = deflate(z, flush);
+		out->len_bytes -= z->avail_out;
+	} while (flush == Z_FINISH ? rc == Z_OK : z->avail_out == 0);
+	/* Z_BUF_ERROR: the room was used up exactly, and there was nothing more. */
+	must(flush == Z_FINISH ? rc == Z_STREAM_END : rc == Z_OK || rc == Z_BUF_ERROR);
+	must(z->avail_in == 0);
+	return ERR_OK;
+}
+
+static enum err gzip_feed(struct codec_scratch *s, struct bytes input, struct wr *out)
+{
+	return gzip_deflate(s, input, Z_NO_FLUSH, out);
+}
+
+static enum err gzip_end(struct codec_scratch *s, struct wr *out)
+{
+	return gzip_deflate(s, BYTES_NULL, Z_FINISH, out);
 }
 
 static void gzip_trim(struct codec_scratch *s, size_t keep_bytes)
 {
-	if (s->inflate == NULL || keep_bytes > 0) /* an inflater is always small: 40 KB */
+	if (keep_bytes > 0) /* both are always small: 40 KB and 256 KB */
+		return;
+	gzip_free_deflate(s);
+	if (s->inflate == NULL)
 		return;
 	inflateEnd(s->inflate);
 	free(s->inflate);
 	s->inflate = NULL;
 }
 
-const struct codec_ops codec_gzip = {"gzip", gzip_open, gzip_next, gzip_compress, gzip_trim};
+const struct codec_ops codec_gzip = {"gzip",	gzip_open, gzip_next, gzip_begin,
+				     gzip_feed, gzip_end,  gzip_trim};

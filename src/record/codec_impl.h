@@ -12,10 +12,12 @@
  */
 #define CODEC_PIECE_BYTES ((size_t)128 << 10)
 /*
- * What a scratch may keep between batches, each of its buffers and contexts: enough for the 2 MB window
- * that zstd's default level claims when it does not know the size, as Java's producer does.
+ * What a scratch may keep between batches, each of its buffers and contexts: enough for the 2 MB
+ * window that zstd's default level claims when it does not know the size, as Java's producer does.
  */
 #define CODEC_KEEP_BYTES ((size_t)4 << 20)
+
+#define CODEC_PENDING_BYTES ((size_t)32 << 10) /* a block as snappy-java makes them */
 
 #define CODEC_SCRATCH_MAGIC 0x5c7a7c11u
 
@@ -43,6 +45,15 @@ struct codec_scratch {
 	LZ4F_dctx *lz4;
 	ZSTD_DCtx *zstd;
 	ZSTD_CCtx *zstd_compress;
+	z_stream *deflate;
+	int deflate_level;
+	LZ4F_cctx *lz4_compress;
+	LZ4F_preferences_t lz4_prefs;
+
+	/* what is being compressed */
+	const struct codec_ops *press; /* NULL: nothing */
+	uint8_t *pending;	       /* of a snappy block: CODEC_PENDING_BYTES */
+	size_t pending_len;
 };
 
 struct codec_ops {
@@ -51,8 +62,10 @@ struct codec_ops {
 	enum err (*open)(struct codec_scratch *s);
 	/* Takes from s->input; a piece that is empty only when s->ended is set. */
 	enum err (*next)(struct codec_scratch *s, struct bytes *piece);
-	enum err (*compress)(struct codec_scratch *s, int level, struct bytes input,
-			     struct wr *out);
+	enum err (*begin)(struct codec_scratch *s, int level, int64_t input_bytes, struct wr *out);
+	/* At most CODEC_PIECE_BYTES at once. */
+	enum err (*feed)(struct codec_scratch *s, struct bytes input, struct wr *out);
+	enum err (*end)(struct codec_scratch *s, struct wr *out);
 	/* Frees contexts larger than keep_bytes. */
 	void (*trim)(struct codec_scratch *s, size_t keep_bytes);
 };

@@ -61,32 +61,62 @@ static enum err lz4_next(struct codec_scratch *s, struct bytes *piece)
 	return s->ended && s->input.len > 0 ? ERR_CORRUPT_MESSAGE : ERR_OK;
 }
 
-static enum err lz4_compress(struct codec_scratch *s, int level, struct bytes input, struct wr *out)
+static enum err lz4_err(size_t code, size_t room_bytes, struct wr *out)
 {
-	LZ4F_preferences_t prefs = {0};
+	must(LZ4F_isError(code) || code <= room_bytes);
+	out->len_bytes -= LZ4F_isError(code) ? room_bytes : room_bytes - code;
+	return LZ4F_isError(code) ? ERR_NOMEM : ERR_OK; /* the room suffices, so it was memory */
+}
 
-	prefs.frameInfo.blockMode = LZ4F_blockIndependent;
-	prefs.frameInfo.blockSizeID = LZ4F_max64KB;
+static enum err lz4_begin(struct codec_scratch *s, int level, int64_t input_bytes, struct wr *out)
+{
+	if (s->lz4_compress == NULL &&
+	    LZ4F_isError(LZ4F_createCompressionContext(&s->lz4_compress, LZ4F_VERSION)))
+		return ERR_NOMEM;
+	s->lz4_prefs = (LZ4F_preferences_t){0};
+	s->lz4_prefs.frameInfo.blockMode = LZ4F_blockIndependent;
+	s->lz4_prefs.frameInfo.blockSizeID = LZ4F_max64KB;
 	if (level != CODEC_LEVEL_DEFAULT && level != KAFKA_DEFAULT_LEVEL)
-		prefs.compressionLevel = level;
-	size_t bound = LZ4F_compressFrameBound(input.len, &prefs);
-	uint8_t *room = wr_room(out, bound);
+		s->lz4_prefs.compressionLevel = level;
+	uint8_t *room = wr_room(out, LZ4F_HEADER_SIZE_MAX);
 	if (room == NULL)
 		return out->err;
-	size_t size = LZ4F_compressFrame(room, bound, input.ptr, input.len, &prefs);
-	out->len_bytes -= bound;
-	if (LZ4F_isError(size))
-		return ERR_NOMEM; /* the room suffices, so it was memory */
-	out->len_bytes += size;
-	return ERR_OK;
+	return lz4_err(LZ4F_compressBegin(s->lz4_compress, room, LZ4F_HEADER_SIZE_MAX,
+					  &s->lz4_prefs),
+		       LZ4F_HEADER_SIZE_MAX, out);
+}
+
+static enum err lz4_feed(struct codec_scratch *s, struct bytes input, struct wr *out)
+{
+	size_t bound = LZ4F_compressBound(input.len, &s->lz4_prefs);
+	uint8_t *room = wr_room(out, bound);
+
+	if (room == NULL)
+		return out->err;
+	return lz4_err(LZ4F_compressUpdate(s->lz4_compress, room, bound, input.ptr, input.len,
+					   NULL),
+		       bound, out);
+}
+
+static enum err lz4_end(struct codec_scratch *s, struct wr *out)
+{
+	size_t bound = LZ4F_compressBound(0, &s->lz4_prefs);
+	uint8_t *room = wr_room(out, bound);
+
+	if (room == NULL)
+		return out->err;
+	return lz4_err(LZ4F_compressEnd(s->lz4_compress, room, bound, NULL), bound, out);
 }
 
 static void lz4_trim(struct codec_scratch *s, size_t keep_bytes)
 {
-	if (s->lz4 == NULL || keep_bytes > 0) /* lz4_open replaces large ones */
+	if (keep_bytes > 0) /* lz4_open replaces large ones; to compress takes 400 KB at the most */
 		return;
+	LZ4F_freeCompressionContext(s->lz4_compress);
+	s->lz4_compress = NULL;
 	LZ4F_freeDecompressionContext(s->lz4);
 	s->lz4 = NULL;
 }
 
-const struct codec_ops codec_lz4 = {"lz4", lz4_open, lz4_next, lz4_compress, lz4_trim};
+const struct codec_ops codec_lz4 = {"lz4",    lz4_open, lz4_next, lz4_begin,
+				    lz4_feed, lz4_end,	lz4_trim};

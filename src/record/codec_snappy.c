@@ -10,13 +10,13 @@
  */
 #include <endian.h>
 #include <snappy-c.h>
+#include <stdlib.h>
 
 #include "record/codec_impl.h"
 
 #define FRAME_HEADER_BYTES 16
 #define FRAME_MAGIC_BYTES  8
 #define FRAME_VERSION	   1
-#define FRAME_BLOCK_BYTES  ((size_t)32 << 10) /* what snappy-java writes */
 
 static const uint8_t frame_magic[FRAME_MAGIC_BYTES] = {0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0};
 
@@ -113,16 +113,40 @@ static void compress_block(struct bytes block, struct wr *out)
 	wr_patch_int32(out, at, (int32_t)size);
 }
 
-static enum err snappy_compress_framed(struct codec_scratch *s, int level, struct bytes input,
-				       struct wr *out)
+static enum err snappy_begin(struct codec_scratch *s, int level, int64_t input_bytes,
+			     struct wr *out)
 {
+	if (s->pending == NULL)
+		s->pending = malloc(CODEC_PENDING_BYTES);
+	if (s->pending == NULL)
+		return ERR_NOMEM;
+	s->pending_len = 0;
 	wr_raw(out, (struct bytes){frame_magic, FRAME_MAGIC_BYTES});
 	wr_int32(out, FRAME_VERSION);
 	wr_int32(out, FRAME_VERSION);
-	for (size_t at = 0; at < input.len && out->err == ERR_OK; at += FRAME_BLOCK_BYTES) {
-		size_t left = input.len - at;
-		size_t len = left < FRAME_BLOCK_BYTES ? left : FRAME_BLOCK_BYTES;
-		compress_block((struct bytes){input.ptr + at, len}, out);
+	return out->err;
+}
+
+static enum err snappy_end(struct codec_scratch *s, struct wr *out)
+{
+	if (s->pending_len > 0)
+		compress_block((struct bytes){s->pending, s->pending_len}, out);
+	s->pending_len = 0;
+	return out->err;
+}
+
+static enum err snappy_feed(struct codec_scratch *s, struct bytes input, struct wr *out)
+{
+	while (input.len > 0 && out->err == ERR_OK) {
+		size_t room = CODEC_PENDING_BYTES - s->pending_len;
+		size_t len = input.len < room ? input.len : room;
+
+		memcpy(s->pending + s->pending_len, input.ptr, len);
+		s->pending_len += len;
+		input.ptr += len;
+		input.len -= len;
+		if (s->pending_len == CODEC_PENDING_BYTES && snappy_end(s, out) != ERR_OK)
+			break;
 	}
 	return out->err;
 }
@@ -131,5 +155,5 @@ static void snappy_trim(struct codec_scratch *s, size_t keep_bytes)
 {
 }
 
-const struct codec_ops codec_snappy = {"snappy", snappy_open, snappy_next, snappy_compress_framed,
-				       snappy_trim};
+const struct codec_ops codec_snappy = {"snappy",    snappy_open, snappy_next, snappy_begin,
+				       snappy_feed, snappy_end,	 snappy_trim};

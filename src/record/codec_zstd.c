@@ -9,6 +9,7 @@
 #include "record/codec_impl.h"
 
 #define STREAM_WINDOW_LOG 23
+#define PRESS_WINDOW_LOG  21
 #define WIDE_GROWTH	  4
 
 static enum err zstd_open(struct codec_scratch *s)
@@ -77,8 +78,12 @@ static enum err zstd_next(struct codec_scratch *s, struct bytes *piece)
 	return ERR_OK;
 }
 
-static enum err zstd_compress(struct codec_scratch *s, int level, struct bytes input,
-			      struct wr *out)
+/*
+ * The size, when it is known, and a window of 2 MB at the most hold the tables of the highest
+ * levels to some 35 MB, which would else be 700. It is not written into the frame, as Java's stream
+ * does not know it.
+ */
+static enum err zstd_begin(struct codec_scratch *s, int level, int64_t input_bytes, struct wr *out)
 {
 	if (s->zstd_compress == NULL)
 		s->zstd_compress = ZSTD_createCCtx();
@@ -86,16 +91,44 @@ static enum err zstd_compress(struct codec_scratch *s, int level, struct bytes i
 		return ERR_NOMEM;
 	if (level == CODEC_LEVEL_DEFAULT)
 		level = ZSTD_CLEVEL_DEFAULT;
-	size_t bound = ZSTD_compressBound(input.len);
-	uint8_t *room = wr_room(out, bound);
-	if (room == NULL)
-		return out->err;
-	size_t size = ZSTD_compressCCtx(s->zstd_compress, room, bound, input.ptr, input.len, level);
-	out->len_bytes -= bound;
-	if (ZSTD_isError(size))
-		return ERR_NOMEM; /* the room suffices, so it was memory */
-	out->len_bytes += size;
+	ZSTD_CCtx_reset(s->zstd_compress, ZSTD_reset_session_and_parameters);
+	ZSTD_CCtx_setParameter(s->zstd_compress, ZSTD_c_compressionLevel, level);
+	ZSTD_CCtx_setParameter(s->zstd_compress, ZSTD_c_contentSizeFlag, 0);
+	if (input_bytes > 0)
+		ZSTD_CCtx_setPledgedSrcSize(s->zstd_compress, (unsigned long long)input_bytes);
+	if (input_bytes == 0 || input_bytes > (int64_t)1 << PRESS_WINDOW_LOG)
+		ZSTD_CCtx_setParameter(s->zstd_compress, ZSTD_c_windowLog, PRESS_WINDOW_LOG);
+	return out->err;
+}
+
+/* Until the input is used up; with ZSTD_e_end until all is written. */
+static enum err zstd_press(struct codec_scratch *s, struct bytes input, ZSTD_EndDirective how,
+			   struct wr *out)
+{
+	ZSTD_inBuffer in = {input.ptr, input.len, 0};
+	size_t left = 0;
+
+	do {
+		ZSTD_outBuffer to = {wr_room(out, CODEC_PIECE_BYTES), CODEC_PIECE_BYTES, 0};
+
+		if (to.dst == NULL)
+			return out->err;
+		left = ZSTD_compressStream2(s->zstd_compress, &to, &in, how);
+		out->len_bytes -= CODEC_PIECE_BYTES - to.pos;
+		if (ZSTD_isError(left))
+			return ERR_NOMEM;
+	} while (how == ZSTD_e_end ? left > 0 : in.pos < in.size);
 	return ERR_OK;
+}
+
+static enum err zstd_feed(struct codec_scratch *s, struct bytes input, struct wr *out)
+{
+	return zstd_press(s, input, ZSTD_e_continue, out);
+}
+
+static enum err zstd_end(struct codec_scratch *s, struct wr *out)
+{
+	return zstd_press(s, BYTES_NULL, ZSTD_e_end, out);
 }
 
 static void zstd_trim(struct codec_scratch *s, size_t keep_bytes)
@@ -110,4 +143,5 @@ static void zstd_trim(struct codec_scratch *s, size_t keep_bytes)
 	}
 }
 
-const struct codec_ops codec_zstd = {"zstd", zstd_open, zstd_next, zstd_compress, zstd_trim};
+const struct codec_ops codec_zstd = {"zstd",	zstd_open, zstd_next, zstd_begin,
+				     zstd_feed, zstd_end,  zstd_trim};

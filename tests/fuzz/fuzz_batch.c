@@ -8,9 +8,11 @@
 #include <stdlib.h>
 
 #include "record/iter.h"
+#include "record/rewrite.h"
 #include "record/validate.h"
 
-#define CAP_BYTES ((size_t)1 << 20)
+#define CAP_BYTES     ((size_t)1 << 20)
+#define REWRITE_SHIFT 5 /* the rest of the flags chooses the codec */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -43,6 +45,26 @@ static void read_back(struct bytes batch, const struct validate_result *result,
 	must(max_timestamp == result->max_timestamp);
 }
 
+/* What is good is good in any codec. */
+static void try_rewrite(struct bytes batch, const struct validate_result *result, enum codec codec,
+			struct codec_scratch *scratch)
+{
+	const struct rewrite how = {codec, CODEC_LEVEL_DEFAULT, CAP_BYTES,
+				    result->uncompressed_bytes};
+	struct batch_header header;
+	struct wr out;
+	enum err err = rewrite_codec(batch, &how, scratch, &out);
+
+	must(err == ERR_OK || err == ERR_MESSAGE_TOO_LARGE || err == ERR_NOMEM);
+	if (err == ERR_OK) {
+		must(batch_header_read(wr_written(&out), &header) == ERR_OK);
+		must(batch_codec(&header) == codec);
+		must(batch_check_crc(wr_written(&out)) == ERR_OK);
+		read_back(wr_written(&out), result, scratch);
+	}
+	wr_fini(&out);
+}
+
 static void try_validate(uint8_t *data, size_t len, uint8_t flags, struct codec_scratch *scratch)
 {
 	struct validate_result result;
@@ -65,6 +87,8 @@ static void try_validate(uint8_t *data, size_t len, uint8_t flags, struct codec_
 	if (err == ERR_OK) {
 		must(batch_check_crc((struct bytes){data, len}) == ERR_OK);
 		read_back((struct bytes){data, len}, &result, scratch);
+		try_rewrite((struct bytes){data, len}, &result,
+			    (enum codec)((flags >> REWRITE_SHIFT) % CODEC_COUNT), scratch);
 	}
 	arena_fini(&arena);
 }
