@@ -18,12 +18,17 @@
  * A request of many partitions, or of batches that decompress to much more than they are, is worked
  * on for a slice of time in each turn, so that the other connections of the loop go on meanwhile.
  *
+ * Where compression.type asks for another codec, the batch is rewritten before it is gathered; when
+ * that takes long, on a worker, and the request goes on when it is done. What comes after on the
+ * connection waits for it, so that batches are stored in the order in which they came.
+ *
  * Left out on purpose: versions 0-2 and their message formats, gone with Kafka 4. Transactional
  * batches are refused with INVALID_TXN_STATE until there are transactions. TimeoutMs: the only wait
  * is for our own disk, and a producer that is told of a time-out would send a batch again that is
  * stored.
  */
 #include "api/handlers.h"
+#include "api/recompress.h"
 #include "api/topics.h"
 #include "partition/append_turn.h"
 #include "proto/produce.h"
@@ -33,6 +38,8 @@
 #define ADMIN_CLIENT_ID "__admin_client"
 /* How long one request is worked on before others have their turn. */
 #define SLICE_US 20000
+/* What rewritten batches may take before they are written to the log, to give the memory back. */
+#define REWRITTEN_BYTES_MAX ((size_t)4 << 20)
 
 struct produce {
 	struct api_loop *al;
@@ -40,10 +47,14 @@ struct produce {
 	struct produce_req in;
 	struct produce_res res;
 	int64_t now_ms;
-	size_t waiting;		    /* appends under way, and one while they are being gathered */
-	bool failed;		    /* of any partition: closes a connection with acks=0 */
-	size_t topic_idx, part_idx; /* what comes next */
-	struct loop_timer next;	    /* between two slices */
+	size_t waiting;		      /* appends under way, and one while they are being gathered */
+	bool failed;		      /* of any partition: closes a connection with acks=0 */
+	size_t topic_idx, part_idx;   /* what comes next */
+	struct loop_timer next;	      /* between two slices */
+	struct recompress recompress; /* of `current`, while it is not NULL */
+	struct produce_part *current;
+	struct rewritten *rewritten; /* not yet freed */
+	size_t rewritten_bytes;
 };
 
 /* One partition of the request. */
@@ -51,12 +62,28 @@ struct produce_part {
 	struct append append;
 	struct produce *produce;
 	struct produce_res_partition_produce_response *res;
+	struct partition *local;
 };
+
+/* The memory of a batch that was rewritten: of use until it is in the log. */
+struct rewritten {
+	struct rewritten *next;
+	struct wr bytes;
+};
+
+/* Once they are in the log, or never will be. */
+static void produce_free_rewritten(struct produce *produce)
+{
+	for (; produce->rewritten != NULL; produce->rewritten = produce->rewritten->next)
+		wr_fini(&produce->rewritten->bytes);
+	produce->rewritten_bytes = 0;
+}
 
 static void produce_answer(struct produce *produce)
 {
 	struct req *req = produce->req;
 
+	produce_free_rewritten(produce);
 	if (produce->in.acks == PARTITION_ACKS_NONE) {
 		req->no_answer = true;
 		req->close = produce->failed;
@@ -117,31 +144,26 @@ static bool produce_explain(struct produce *produce, const struct validate_resul
 	return true;
 }
 
-static enum err produce_validate(struct produce *produce, struct partition *part,
-				 struct bytes records,
+static enum err produce_validate(struct produce *produce, const struct partition_rules *rules,
+				 struct bytes records, struct validate_result *result,
 				 struct produce_res_partition_produce_response *res)
 {
-	struct partition_rules rules;
-	struct validate_rules check;
-	struct validate_result result = {0};
 	enum err err;
-
-	partition_rules(part, &rules);
-	check = (struct validate_rules){
-	    .max_message_bytes = (size_t)rules.max_message_bytes,
-	    .compacted = rules.compacted,
-	    .timestamp_type = (enum batch_timestamp_type)rules.timestamp_type,
-	    .before_max_ms = rules.before_max_ms,
-	    .after_max_ms = rules.after_max_ms,
+	struct validate_rules check = {
+	    .max_message_bytes = (size_t)rules->max_message_bytes,
+	    .compacted = rules->compacted,
+	    .timestamp_type = (enum batch_timestamp_type)rules->timestamp_type,
+	    .before_max_ms = rules->before_max_ms,
+	    .after_max_ms = rules->after_max_ms,
 	    .now_ms = produce->now_ms,
 	    .allow_zstd = produce->req->header.api_version >= 7,
 	};
 	/* The frame is this request's own memory: stamps may go into it. */
 	err = validate_records((uint8_t *)(uintptr_t)records.ptr, records.len, &check,
-			       produce->al->scratch, &produce->req->arena, &result);
+			       produce->al->scratch, &produce->req->arena, result);
 	if (err != ERR_OK)
-		return produce_explain(produce, &result, res) ? err : ERR_NOMEM;
-	return batch_is_transactional(&result.header) ? ERR_INVALID_TXN_STATE : ERR_OK;
+		return produce_explain(produce, result, res) ? err : ERR_NOMEM;
+	return batch_is_transactional(&result->header) ? ERR_INVALID_TXN_STATE : ERR_OK;
 }
 
 static enum err produce_check_topic(const struct produce *produce, const struct image_topic *topic)
@@ -166,32 +188,108 @@ static void produce_hint(struct produce *produce, const struct image_partition *
 	res->current_leader.leader_epoch = image_part->leader_epoch;
 }
 
-static enum err produce_gather(struct produce *produce, struct partition *local,
-			       struct bytes records,
-			       struct produce_res_partition_produce_response *res)
+static void produce_gather(struct produce *produce, struct produce_part *part, uint8_t *data,
+			   size_t len_bytes)
 {
+	part->append = (struct append){
+	    .item = {.data = data, .len_bytes = len_bytes, .origin = PLOG_CLIENT},
+	    .acks = (enum partition_acks)produce->in.acks,
+	    .done = produce_appended,
+	};
+	produce->waiting++;
+	append_turn_add(produce->al->appends, part->local, &part->append);
+}
+
+/* -- in another codec -------------------------------------------------------------------------- */
+
+/* Takes *out, right or not. */
+static void produce_gather_rewritten(struct produce *produce, struct produce_part *part,
+				     struct wr *out, enum err err)
+{
+	struct rewritten *rewritten = NULL;
+
+	if (err == ERR_OK)
+		rewritten = arena_alloc(&produce->req->arena, sizeof(*rewritten));
+	if (rewritten == NULL) {
+		produce_fail(produce, part->res, err != ERR_OK ? err : ERR_NOMEM);
+		wr_fini(out);
+		return;
+	}
+	*rewritten = (struct rewritten){produce->rewritten, *out};
+	produce->rewritten = rewritten;
+	produce->rewritten_bytes += out->size_bytes;
+	produce_gather(produce, part, out->buf, out->len_bytes);
+	if (produce->rewritten_bytes < REWRITTEN_BYTES_MAX)
+		return;
+	append_turn_flush(produce->al->appends);
+	produce_free_rewritten(produce);
+}
+
+static void produce_run(struct produce *produce, int64_t until_us);
+
+static void produce_recompressed(struct recompress *work)
+{
+	struct produce *produce = container_of(work, struct produce, recompress);
+	struct produce_part *part = produce->current;
+
+	produce->current = NULL;
+	produce_gather_rewritten(produce, part, &work->out, work->err);
+	partition_unref(part->local);
+	produce_run(produce, clock_mono_us(loop_clock(produce->al->loop)) + SLICE_US);
+}
+
+/* At once, or on a worker: then the request stands at this partition until it comes back. */
+static void produce_rewrite(struct produce *produce, struct produce_part *part,
+			    struct bytes records, const struct rewrite *how)
+{
+	struct wr out;
+	enum err err;
+
+	if (rewrite_is_quick(how)) {
+		err = rewrite_codec(records, how, produce->al->scratch, &out);
+		produce_gather_rewritten(produce, part, &out, err);
+		codec_scratch_trim(produce->al->scratch);
+		return;
+	}
+	/* Its deletion may come meanwhile. */
+	part->local = partition_ref(part->local);
+	produce->current = part;
+	produce->recompress =
+	    (struct recompress){.batch = records, .how = *how, .done = produce_recompressed};
+	recompress_submit(produce->al->recompress, &produce->recompress);
+}
+
+/* Validates, and gathers or rewrites. */
+static enum err produce_take(struct produce *produce, struct partition *local, struct bytes records,
+			     struct produce_res_partition_produce_response *res)
+{
+	struct validate_result result = {0};
+	struct partition_rules rules;
 	struct produce_part *part;
 	enum err err;
 
-	err = produce_validate(produce, local, records, res);
+	partition_rules(local, &rules);
+	err = produce_validate(produce, &rules, records, &result, res);
 	if (err != ERR_OK)
 		return err;
 	part = arena_alloc(&produce->req->arena, sizeof(*part));
 	if (part == NULL)
 		return ERR_NOMEM;
-	part->produce = produce;
-	part->res = res;
-	part->append = (struct append){
-	    .item = {.data = (uint8_t *)(uintptr_t)records.ptr,
-		     .len_bytes = records.len,
-		     .origin = PLOG_CLIENT},
-	    .acks = (enum partition_acks)produce->in.acks,
-	    .done = produce_appended,
-	};
-	produce->waiting++;
-	append_turn_add(produce->al->appends, local, &part->append);
+	*part = (struct produce_part){.produce = produce, .res = res, .local = local};
+	if (rules.compression == PARTITION_AS_SENT ||
+	    rules.compression == (int32_t)batch_codec(&result.header)) {
+		produce_gather(produce, part, (uint8_t *)(uintptr_t)records.ptr, records.len);
+		return ERR_OK;
+	}
+	produce_rewrite(produce, part, records,
+			&(struct rewrite){.codec = (enum codec)rules.compression,
+					  .level = rules.compression_level,
+					  .max_bytes = (size_t)rules.max_message_bytes,
+					  .uncompressed_bytes = result.uncompressed_bytes});
 	return ERR_OK;
 }
+
+/* -- the request ------------------------------------------------------------------------------- */
 
 static void produce_partition(struct produce *produce, const struct image_topic *topic,
 			      const struct produce_req_partition_produce_data *in,
@@ -205,7 +303,7 @@ static void produce_partition(struct produce *produce, const struct image_topic 
 	if (err == ERR_OK)
 		err = topics_local(topic, in->index, &image_part, &local);
 	if (err == ERR_OK)
-		err = produce_gather(produce, local, in->records.bytes, res);
+		err = produce_take(produce, local, in->records.bytes, res);
 	if (err == ERR_NOT_LEADER_OR_FOLLOWER)
 		produce_hint(produce, image_part, res);
 	if (err != ERR_OK)
@@ -261,8 +359,8 @@ static void produce_topic(struct produce *produce, int64_t until_us)
 
 		produce_partition(produce, topic, &in->partition_data[i],
 				  &res->partition_responses[i]);
-		if (produce->part_idx < in->partition_data_len &&
-		    produce_is_late(produce, until_us))
+		if (produce->current != NULL || (produce->part_idx < in->partition_data_len &&
+						 produce_is_late(produce, until_us)))
 			return;
 	}
 	produce->topic_idx++;
@@ -276,6 +374,8 @@ static void produce_run(struct produce *produce, int64_t until_us)
 	/* The connection may go between two slices: then nobody asks for the rest any more. */
 	while (produce->topic_idx < produce->in.topic_data_len && !req->abandoned) {
 		produce_topic(produce, until_us);
+		if (produce->current != NULL)
+			return; /* goes on when it is recompressed */
 		if (produce->topic_idx < produce->in.topic_data_len &&
 		    produce_is_late(produce, until_us)) {
 			loop_timer_start(&produce->next, 0);

@@ -17,15 +17,16 @@
 #include "base/worker.h"
 #include "wire/req.h"
 
-struct image;	      /* meta/image.h */
-struct controller;    /* meta/controller.h */
-struct coord;	      /* coord/coord.h */
-struct config;	      /* meta/config.h: the broker's settings */
-struct checkpointer;  /* partition/checkpointer.h */
-struct producer_ids;  /* api/producer_ids.h */
-struct append_turn;   /* partition/append_turn.h */
-struct codec_scratch; /* record/codec.h */
-struct wake_box;      /* partition/wait.h */
+struct image;		/* meta/image.h */
+struct controller;	/* meta/controller.h */
+struct coord;		/* coord/coord.h */
+struct config;		/* meta/config.h: the broker's settings */
+struct checkpointer;	/* partition/checkpointer.h */
+struct producer_ids;	/* api/producer_ids.h */
+struct append_turn;	/* partition/append_turn.h */
+struct codec_scratch;	/* record/codec.h */
+struct recompress_lane; /* api/recompress.h */
+struct wake_box;	/* partition/wait.h */
 struct fetch_sessions;
 
 /* The broker as handlers see it: made once by main, read-only afterwards. */
@@ -50,6 +51,7 @@ struct api_loop {
 	struct append_turn *appends;
 	struct fetch_sessions *sessions;
 	struct codec_scratch *scratch;
+	struct recompress_lane *recompress;
 	struct wake_box *box;
 	size_t parked_bytes;	   /* what fetches that wait hold, the small ones apart */
 	struct log_limit refusals; /* log lines about requests that are not served */

@@ -144,8 +144,31 @@ static const struct plog_config *replicas_plog_config(struct replicas *replicas,
 	return replicas_share(replicas, &cfg);
 }
 
+static int32_t replicas_compression(const struct topic_config *topic, int32_t *level)
+{
+	*level = CODEC_LEVEL_DEFAULT;
+	switch (topic->compression) {
+	case TOPIC_COMPRESSION_GZIP:
+		*level = topic->gzip_level;
+		break;
+	case TOPIC_COMPRESSION_LZ4:
+		*level = topic->lz4_level;
+		break;
+	case TOPIC_COMPRESSION_ZSTD:
+		*level = topic->zstd_level;
+		break;
+	case TOPIC_COMPRESSION_PRODUCER:
+		return PARTITION_AS_SENT;
+	default:
+		break;
+	}
+	return (int32_t)topic->compression; /* the numbers are those of enum codec */
+}
+
 static struct partition_rules replicas_rules(const struct topic_config *topic)
 {
+	int32_t level, compression = replicas_compression(topic, &level);
+
 	return (struct partition_rules){
 	    .max_message_bytes = topic->max_message_bytes,
 	    .before_max_ms = topic->timestamp_before_max_ms,
@@ -153,6 +176,8 @@ static struct partition_rules replicas_rules(const struct topic_config *topic)
 	    .timestamp_type = topic->log_append_time ? BATCH_LOG_APPEND_TIME : BATCH_CREATE_TIME,
 	    .min_insync_replicas = topic->min_insync_replicas,
 	    .compacted = (topic->cleanup & TOPIC_CLEANUP_COMPACT) != 0,
+	    .compression = compression,
+	    .compression_level = level,
 	    .flush_messages = topic->flush_messages,
 	    .flush_ms = topic->flush_ms,
 	};

@@ -1,7 +1,9 @@
-/* What every loop needs: its gathering of appends, its sessions, its scratch, its wake box. */
+/* What every loop needs: its gathering of appends, its sessions, its scratch, its wake box, its
+ * lane for recompression. */
 #include "main/station.h"
 
 #include "api/fetch_session.h"
+#include "api/recompress.h"
 #include "partition/append_turn.h"
 #include "record/codec.h"
 
@@ -30,11 +32,12 @@ enum err station_init(struct station *station, struct api *api, const char *name
 	    .appends = append_turn_new(loop, &station->box),
 	    .sessions = fetch_sessions_new(loop, index < 0 ? 0 : index, session_slots),
 	    .scratch = codec_scratch_new(SCRATCH_BYTES_MAX),
+	    .recompress = recompress_lane_new(loop, api),
 	    .box = &station->box,
 	};
 	loop_set_user(loop, &station->api);
 	return station->api.appends != NULL && station->api.sessions != NULL &&
-		       station->api.scratch != NULL
+		       station->api.scratch != NULL && station->api.recompress != NULL
 		   ? ERR_OK
 		   : ERR_NOMEM;
 }
@@ -46,6 +49,7 @@ void station_fini(struct station *station)
 	append_turn_free(station->api.appends);
 	fetch_sessions_free(station->api.sessions);
 	codec_scratch_free(station->api.scratch);
+	recompress_lane_free(station->api.recompress);
 	wake_box_fini(&station->box);
 	loop_free(station->api.loop);
 }

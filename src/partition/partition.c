@@ -450,6 +450,8 @@ void partition_set_rules(struct partition *part, const struct partition_rules *r
 	atomic_store(&part->rules.timestamp_type, rules->timestamp_type);
 	atomic_store(&part->rules.min_insync_replicas, rules->min_insync_replicas);
 	atomic_store(&part->rules.compacted, rules->compacted);
+	atomic_store(&part->rules.compression,
+		     (int64_t)rules->compression_level * 256 + (uint8_t)rules->compression);
 	atomic_store(&part->rules.flush_messages, rules->flush_messages);
 	atomic_store(&part->rules.flush_ms, rules->flush_ms);
 	if (!atomic_load(&part->leads))
@@ -463,6 +465,8 @@ void partition_set_rules(struct partition *part, const struct partition_rules *r
 
 void partition_rules(const struct partition *part, struct partition_rules *rules)
 {
+	int64_t compression = atomic_load(&part->rules.compression);
+
 	*rules = (struct partition_rules){
 	    .max_message_bytes = atomic_load(&part->rules.max_message_bytes),
 	    .before_max_ms = atomic_load(&part->rules.before_max_ms),
@@ -470,6 +474,8 @@ void partition_rules(const struct partition *part, struct partition_rules *rules
 	    .timestamp_type = atomic_load(&part->rules.timestamp_type),
 	    .min_insync_replicas = atomic_load(&part->rules.min_insync_replicas),
 	    .compacted = atomic_load(&part->rules.compacted),
+	    .compression = (int8_t)(compression & 0xff),
+	    .compression_level = (int32_t)(compression >> 8),
 	    .flush_messages = atomic_load(&part->rules.flush_messages),
 	    .flush_ms = atomic_load(&part->rules.flush_ms),
 	};

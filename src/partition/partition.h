@@ -23,6 +23,8 @@
 struct partition;
 struct flusher;
 
+#define PARTITION_AS_SENT (-1)
+
 /* What the topic's configs say to those who append; see meta's topic_config. */
 struct partition_rules {
 	int64_t max_message_bytes;
@@ -30,6 +32,8 @@ struct partition_rules {
 	int32_t timestamp_type;		     /* enum batch_timestamp_type */
 	int32_t min_insync_replicas;
 	bool compacted;
+	/* compression.type: enum codec, or PARTITION_AS_SENT; and the level for that codec */
+	int32_t compression, compression_level;
 	int64_t flush_messages; /* 1: acknowledgements and high watermark wait for the flush */
 	int64_t flush_ms;
 };

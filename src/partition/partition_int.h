@@ -35,6 +35,7 @@ struct partition {
 		_Atomic int64_t max_message_bytes, before_max_ms, after_max_ms;
 		_Atomic int64_t flush_messages, flush_ms;
 		_Atomic int32_t timestamp_type, min_insync_replicas;
+		_Atomic int64_t compression; /* the level << 8 | the codec: never of two changes */
 		_Atomic bool compacted;
 	} rules;
 
