@@ -22,6 +22,7 @@
 	ERR(SHORT, "input ends too early")                                                    \
 	ERR(MALFORMED, "malformed input")                                                     \
 	ERR(CANCELLED, "given up")                                                            \
+	ERR(COLD, "not in the page cache")                                                    \
 	/* Kafka's */                                                                         \
 	ERR(UNKNOWN_SERVER_ERROR, "unexpected server error")                                  \
 	ERR(OFFSET_OUT_OF_RANGE, "offset out of range")                                       \

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define FILE_PROBE_BYTES ((size_t)128 << 10)
+
 static file_fault_fn file_fault;
 
 void file_set_fault(file_fault_fn fault)
@@ -82,16 +84,46 @@ enum err file_pwritev(int fd, struct iovec *iov, size_t iov_len, off_t pos)
 	return ERR_OK;
 }
 
+/* The one exception to "no global state": see file_set_waits. */
+static _Thread_local bool file_hurries;
+
+bool file_set_waits(bool waits)
+{
+	bool before = !file_hurries;
+
+	file_hurries = !waits;
+	return before;
+}
+
+/* As pread, but EAGAIN in place of waiting for the disk. */
+static ssize_t file_peek(int fd, void *data, size_t len_bytes, off_t pos)
+{
+	struct iovec iov = {data, len_bytes};
+
+	return file_may("preadv2", NULL) ? preadv2(fd, &iov, 1, pos, RWF_NOWAIT) : -1;
+}
+
+static ssize_t file_pread_some(int fd, void *data, size_t len_bytes, off_t pos)
+{
+	if (file_hurries) {
+		ssize_t done = file_peek(fd, data, len_bytes, pos);
+
+		if (done >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS))
+			return done;
+	}
+	return file_may("pread", NULL) ? pread(fd, data, len_bytes, pos) : -1;
+}
+
 enum err file_pread(int fd, void *data, size_t len_bytes, off_t pos, size_t *got)
 {
 	*got = 0;
 	while (*got < len_bytes) {
-		ssize_t done = -1;
-
-		if (file_may("pread", NULL))
-			done = pread(fd, (char *)data + *got, len_bytes - *got, pos + (off_t)*got);
+		ssize_t done =
+		    file_pread_some(fd, (char *)data + *got, len_bytes - *got, pos + (off_t)*got);
 		if (done < 0 && errno == EINTR)
 			continue;
+		if (done < 0 && errno == EAGAIN)
+			return ERR_COLD;
 		if (done < 0)
 			return err_errno(errno);
 		if (done == 0)
@@ -99,6 +131,35 @@ enum err file_pread(int fd, void *data, size_t len_bytes, off_t pos, size_t *got
 		*got += (size_t)done;
 	}
 	return ERR_OK;
+}
+
+bool file_is_cold(int fd, off_t pos, size_t len_bytes)
+{
+	uint8_t byte;
+
+	for (size_t at = 0; at < len_bytes; at += FILE_PROBE_BYTES)
+		if (file_peek(fd, &byte, 1, pos + (off_t)at) < 0 && errno == EAGAIN)
+			return true;
+	return len_bytes > 1 && file_peek(fd, &byte, 1, pos + (off_t)len_bytes - 1) < 0 &&
+	       errno == EAGAIN;
+}
+
+enum err file_warm(int fd, off_t pos, size_t len_bytes)
+{
+	uint8_t *scratch = malloc(FILE_PROBE_BYTES);
+	enum err err = scratch != NULL ? ERR_OK : ERR_NOMEM;
+	size_t got = FILE_PROBE_BYTES;
+
+	/* The disk works ahead of the reads, which are what waits. */
+	(void)posix_fadvise(fd, pos, (off_t)len_bytes, POSIX_FADV_WILLNEED);
+	for (size_t at = 0; err == ERR_OK && at < len_bytes && got > 0; at += FILE_PROBE_BYTES) {
+		size_t left = len_bytes - at;
+
+		err = file_pread(fd, scratch, left < FILE_PROBE_BYTES ? left : FILE_PROBE_BYTES,
+				 pos + (off_t)at, &got);
+	}
+	free(scratch);
+	return err;
 }
 
 enum err file_size(int fd, off_t *size)

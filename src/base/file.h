@@ -31,6 +31,22 @@ enum err file_pwrite(int fd, const void *data, size_t len_bytes, off_t pos) must
 enum err file_pwritev(int fd, struct iovec *iov, size_t iov_len, off_t pos) must_check;
 /* Up to len bytes; *got is less only at the end of the file. */
 enum err file_pread(int fd, void *data, size_t len_bytes, off_t pos, size_t *got) must_check;
+
+/*
+ * May file_pread wait for the disk on this thread? So it is on every thread at first. A loop says
+ * no around its reads; what is not in the page cache is then ERR_COLD, and a worker's business. A
+ * scope of the thread, because these reads are many calls deep in code that both use. Returns what
+ * it was, to be set again. A file system that cannot tell is read as if all were cached.
+ */
+bool file_set_waits(bool waits);
+/*
+ * Is some of the range not in the page cache? Looks at one byte in 128 KB: a hint. False when the
+ * file system cannot tell.
+ */
+bool file_is_cold(int fd, off_t pos, size_t len_bytes);
+/* Brings the range into the page cache; waits for the disk. The end of the file may come sooner. */
+enum err file_warm(int fd, off_t pos, size_t len_bytes) must_check;
+
 enum err file_size(int fd, off_t *size) must_check;
 enum err file_truncate(int fd, off_t size) must_check;
 enum err file_sync(int fd) must_check; /* fdatasync */
@@ -51,8 +67,8 @@ enum err file_read_all(const char *path, size_t cap_bytes, char **data,
  * synced before and its directory after the rename.
  */
 enum err file_replace(const char *path, struct bytes content, bool durable) must_check;
-/* The same with its content synced but not its name: until the directory is synced, the old file may
- * come back, whole. */
+/* The same with its content synced but not its name: until the directory is synced, the old file
+ * may come back, whole. */
 enum err file_replace_unlisted(const char *path, struct bytes content) must_check;
 
 /* Names in a directory but "." and "..", sorted, malloc'd array of malloc'd strings. */

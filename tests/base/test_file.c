@@ -49,6 +49,54 @@ static void replaces_and_reads_back(void **state)
 	free(path);
 }
 
+static void a_read_that_may_not_wait_finds_cold_bytes(void **state)
+{
+	char *path = file_path(dir, "cold");
+	uint8_t bytes[8];
+	size_t got;
+	int fd;
+
+	assert_int_equal(file_replace(path, (struct bytes){(const uint8_t *)"content", 7}, true),
+			 0);
+	assert_int_equal(file_open(path, O_RDONLY, &fd), ERR_OK);
+	fail_call = "preadv2";
+	fail_errno = EAGAIN;
+	assert_true(file_set_waits(false));
+	assert_int_equal(file_pread(fd, bytes, 7, 0, &got), ERR_COLD);
+	assert_true(file_is_cold(fd, 0, 7));
+	assert_int_equal(got, 0);
+	assert_false(file_set_waits(true));
+	assert_int_equal(file_pread(fd, bytes, 7, 0, &got), ERR_OK);
+	fail_call = NULL;
+	assert_int_equal(file_warm(fd, 0, 7), ERR_OK);
+	/* It says no, or that it cannot tell: */
+	assert_false(file_is_cold(fd, 0, 7));
+	file_close(fd);
+	free(path);
+}
+
+static void without_help_of_the_file_system_all_counts_as_cached(void **state)
+{
+	char *path = file_path(dir, "plain");
+	uint8_t bytes[8];
+	size_t got;
+	int fd;
+
+	assert_int_equal(file_replace(path, (struct bytes){(const uint8_t *)"content", 7}, true),
+			 0);
+	assert_int_equal(file_open(path, O_RDONLY, &fd), ERR_OK);
+	fail_call = "preadv2";
+	fail_errno = EOPNOTSUPP;
+	file_set_waits(false);
+	assert_int_equal(file_pread(fd, bytes, 8, 0, &got), ERR_OK);
+	assert_int_equal(got, 7);
+	assert_false(file_is_cold(fd, 0, 7));
+	file_set_waits(true);
+	fail_call = NULL;
+	file_close(fd);
+	free(path);
+}
+
 static void a_replacement_that_fails_leaves_the_old_file(void **state)
 {
 	static const char *const calls[] = {"open", "pwrite", "fdatasync", "rename"};
@@ -122,6 +170,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(replaces_and_reads_back),
+	    cmocka_unit_test(a_read_that_may_not_wait_finds_cold_bytes),
+	    cmocka_unit_test(without_help_of_the_file_system_all_counts_as_cached),
 	    cmocka_unit_test(a_replacement_that_fails_leaves_the_old_file),
 	    cmocka_unit_test(writes_more_vectors_than_one_call_takes),
 	    cmocka_unit_test(lists_sorted_names),
