@@ -4,8 +4,9 @@
  * One run reads every partition of the request (or of its session): offsets and a file range each,
  * no bytes. If that is enough, or something is wrong, it is answered; else the request parks on all
  * its partitions, gives its frame back, and runs again when one of them has something new, or its
- * time is over. At least one whole batch is given, however large, so that a consumer always gets
- * on.
+ * time is over. What is not in the page cache, be it batches or what it takes to find them, is
+ * first brought in by a worker; then it runs again, without asking. At least one whole batch is
+ * given, however large, so that a consumer always gets on.
  *
  * v4   isolation level, last stable offset, aborted transactions
  * v5   log start offset
@@ -24,6 +25,7 @@
 #include "api/fetch.h"
 #include "api/handlers.h"
 #include "api/topics.h"
+#include "base/file.h"
 #include "meta/config.h"
 
 #define READ_COMMITTED	  1
@@ -34,6 +36,15 @@
 /* What waits holds its arena. Up to the first it may always; the larger ones share a cap a loop. */
 #define FETCH_PARKED_SMALL_BYTES ((size_t)8 << 10)
 #define FETCH_PARKED_BYTES_MAX	 ((size_t)64 << 20)
+#define FETCH_ABORTED_BYTES_MAX	 ((size_t)64 << 20)
+
+/* Nobody waits for the answer any more. */
+static void fetch_cancel(struct fetch *fetch)
+{
+	fetch_end(fetch);
+	fetch->req->no_answer = true;
+	req_done(fetch->req);
+}
 
 /* -- reading ----------------------------------------------------------------------------------- */
 
@@ -43,7 +54,7 @@ static void fetch_part_reset(struct fetch_part *part)
 	part->err = ERR_OK;
 	part->leader = part->leader_epoch = FETCH_NO_EPOCH;
 	part->high_watermark = part->last_stable = part->log_start = part->upper = -1;
-	part->limited = false;
+	part->limited = part->is_cold = false;
 	part->diverging_epoch = FETCH_NO_EPOCH;
 	part->diverging_end = -1;
 	part->aborted = NULL;
@@ -84,21 +95,28 @@ static enum err fetch_aborted(struct fetch *fetch, struct fetch_part *part, stru
 				 &fetch->req->arena, &part->aborted, &part->aborted_len);
 }
 
+/* What the part may still take of the request. */
+static size_t fetch_room(const struct fetch_part *part, int64_t left)
+{
+	int64_t room = part->max_bytes < left ? part->max_bytes : left;
+
+	return room > 0 ? (size_t)room : 0;
+}
+
 static enum err fetch_range(struct fetch *fetch, struct fetch_part *part, struct partition *local)
 {
-	int64_t left = fetch->max_bytes - fetch->bytes;
+	size_t max = fetch_room(part, fetch->max_bytes - fetch->bytes);
 	bool min_one = fetch->bytes == 0;
 	struct plog_read_info info;
-	size_t max;
 	enum err err;
 
-	if (left < 0)
-		left = 0;
-	max = (size_t)(part->max_bytes < left ? (part->max_bytes > 0 ? part->max_bytes : 0) : left);
 	err = plog_read(partition_log(local), part->fetch_offset, part->upper, max, min_one,
 			&part->slice, &info);
 	if (err != ERR_OK)
 		return err;
+	if (!fetch->warmed && !info.recent &&
+	    file_is_cold(part->slice.fd, part->slice.pos, part->slice.len_bytes))
+		return ERR_COLD;
 	part->log_start = info.log_start;
 	part->limited = part->slice.len_bytes > 0 && info.next_offset < part->upper;
 	fetch->bytes += (int64_t)part->slice.len_bytes;
@@ -138,9 +156,10 @@ static enum err fetch_read(struct fetch *fetch, const struct image_topic *topic,
 static void fetch_run(struct fetch *fetch)
 {
 	const struct image_topic *topic = NULL;
+	bool waits = file_set_waits(fetch->warmed);
 
 	fetch->bytes = 0;
-	fetch->urgent = false;
+	fetch->urgent = fetch->is_cold = false;
 	for (size_t i = 0; i < fetch->parts_len; i++) {
 		struct fetch_part *part = fetch->parts[i];
 
@@ -148,6 +167,8 @@ static void fetch_run(struct fetch *fetch)
 			topic = fetch_topic(fetch, part);
 		fetch_part_reset(part);
 		part->err = fetch_read(fetch, topic, part);
+		part->is_cold = part->err == ERR_COLD;
+		fetch->is_cold |= part->is_cold;
 		if (part->err != ERR_OK) {
 			slice_release(&part->slice);
 			part->high_watermark = part->last_stable = part->log_start = -1;
@@ -155,12 +176,93 @@ static void fetch_run(struct fetch *fetch)
 		fetch->urgent |=
 		    part->err != ERR_OK || part->limited || part->diverging_epoch != FETCH_NO_EPOCH;
 	}
+	file_set_waits(waits);
 }
 
 static bool fetch_is_enough(const struct fetch *fetch)
 {
 	return fetch->parts_len == 0 || fetch->wait_ms <= 0 || fetch->urgent ||
 	       fetch->bytes >= fetch->min_bytes;
+}
+
+/* -- what is not in the page cache ------------------------------------------------------------- */
+
+/* Reads what the run is going to read: whatever files that takes are in the cache then. */
+static void fetch_warm_part(struct fetch *fetch, struct fetch_part *part, int64_t *left)
+{
+	struct plog *log = partition_log(part->part);
+	struct plog_aborted *aborted;
+	struct plog_read_info info;
+	struct arena scratch;
+	struct slice slice;
+	size_t aborted_len;
+	enum err err;
+
+	err = plog_read(log, part->fetch_offset, part->upper, fetch_room(part, *left),
+			*left == fetch->max_bytes, &slice, &info);
+	if (err == ERR_OK && slice.len_bytes > 0)
+		err = file_warm(slice.fd, slice.pos, slice.len_bytes);
+	if (err == ERR_OK && fetch->committed && slice.len_bytes > 0) {
+		arena_init(&scratch, FETCH_ABORTED_BYTES_MAX);
+		err = plog_aborted_txns(log, part->fetch_offset, info.next_offset, &scratch,
+					&aborted, &aborted_len);
+		arena_fini(&scratch);
+	}
+	/* Whatever is wrong, the run meets it again and answers for it. */
+	*left -= err == ERR_OK ? (int64_t)slice.len_bytes : 0;
+	slice_release(&slice);
+}
+
+static void fetch_warm(struct cold *cold)
+{
+	struct fetch *fetch = container_of(cold, struct fetch, cold);
+	int64_t left = fetch->max_bytes;
+
+	for (size_t i = 0; i < fetch->parts_len; i++)
+		if (fetch->parts[i]->part != NULL)
+			fetch_warm_part(fetch, fetch->parts[i], &left);
+}
+
+static void fetch_proceed(struct fetch *fetch);
+
+static void fetch_on_warm(struct cold *cold)
+{
+	struct fetch *fetch = container_of(cold, struct fetch, cold);
+
+	for (size_t i = 0; i < fetch->parts_len; i++) {
+		if (fetch->parts[i]->part == NULL)
+			continue;
+		partition_unref(fetch->parts[i]->part);
+		fetch->parts[i]->part = NULL;
+	}
+	if (fetch->req->abandoned) {
+		fetch_cancel(fetch);
+		return;
+	}
+	fetch->warmed = true;
+	fetch_proceed(fetch);
+}
+
+static void fetch_bring_in(struct fetch *fetch)
+{
+	const struct image_partition *image_part;
+	struct partition *local;
+
+	for (size_t i = 0; i < fetch->parts_len; i++) {
+		struct fetch_part *part = fetch->parts[i];
+
+		slice_release(&part->slice);
+		if (part->is_cold && topics_local(fetch_topic(fetch, part), part->idx, &image_part,
+						  &local) == ERR_OK)
+			part->part = partition_ref(local);
+	}
+	fetch->cold = (struct cold){
+	    .al = fetch->al,
+	    .req = fetch->req,
+	    .read = fetch_warm,
+	    .finish = fetch_on_warm,
+	};
+	cold_submit(&fetch->cold);
 }
 
 /* -- waiting ----------------------------------------------------------------------------------- */
@@ -182,8 +284,6 @@ static void fetch_unpark(struct fetch *fetch)
 	fetch->al->parked_bytes -= fetch->parked_bytes;
 	fetch->parked_bytes = 0;
 }
-
-static void fetch_proceed(struct fetch *fetch);
 
 static void fetch_on_wake(struct waiter *waiter)
 {
@@ -211,9 +311,7 @@ static void fetch_on_cancel(struct req *req)
 	struct fetch *fetch = req->parked;
 
 	fetch_unpark(fetch);
-	fetch_end(fetch);
-	req->no_answer = true;
-	req_done(req);
+	fetch_cancel(fetch);
 }
 
 /* True when something came between the run and now: then it does not wait. */
@@ -273,8 +371,13 @@ static void fetch_proceed(struct fetch *fetch)
 {
 	for (int runs = 1;; runs++) {
 		fetch_run(fetch);
+		if (fetch->is_cold) {
+			fetch_bring_in(fetch);
+			return;
+		}
 		if (fetch_is_enough(fetch) || runs == FETCH_RUNS_MAX || !fetch_may_park(fetch))
 			break;
+		fetch->warmed = false;
 		/* No file is pinned while nothing may come for long. */
 		for (size_t i = 0; i < fetch->parts_len; i++)
 			slice_release(&fetch->parts[i]->slice);

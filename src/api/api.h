@@ -28,6 +28,7 @@ struct codec_scratch;	/* record/codec.h */
 struct recompress_lane; /* api/recompress.h */
 struct wake_box;	/* partition/wait.h */
 struct fetch_sessions;
+STAILQ_HEAD(colds, cold); /* api/cold.h */
 
 /* The broker as handlers see it: made once by main, read-only afterwards. */
 struct api {
@@ -39,6 +40,7 @@ struct api {
 	struct producer_ids *producer_ids; /* control loop only */
 	struct api_loop *control;
 	struct worker_pool *workers;
+	int cold_max; /* cold reads of one loop that may be on the workers at a time */
 	int32_t node_id;
 };
 
@@ -53,6 +55,8 @@ struct api_loop {
 	struct codec_scratch *scratch;
 	struct recompress_lane *recompress;
 	struct wake_box *box;
+	struct colds cold;	   /* those that wait for their turn */
+	int cold_running;
 	size_t parked_bytes;	   /* what fetches that wait hold, the small ones apart */
 	struct log_limit refusals; /* log lines about requests that are not served */
 };

@@ -18,6 +18,7 @@ static const int16_t errcode_table[ERR_COUNT] = {
     [ERR_SHORT] = 42,
     [ERR_MALFORMED] = 42,
     [ERR_CANCELLED] = 7,
+    [ERR_COLD] = 56,
     [ERR_UNKNOWN_SERVER_ERROR] = CODE_UNKNOWN_SERVER_ERROR,
     [ERR_OFFSET_OUT_OF_RANGE] = 1,
     [ERR_CORRUPT_MESSAGE] = 2,

@@ -5,7 +5,7 @@
 #ifndef API_FETCH_H
 #define API_FETCH_H
 
-#include "api/api.h"
+#include "api/cold.h"
 #include "api/fetch_session.h"
 
 #define FETCH_NO_EPOCH (-1)
@@ -26,11 +26,15 @@ struct fetch {
 
 	/* of one run */
 	int64_t bytes;
-	bool urgent; /* an error, a divergence or a limit: answer now */
+	bool urgent;  /* an error, a divergence or a limit: answer now */
+	bool is_cold; /* some part has to be brought in by a worker */
 
 	bool parked;
 	size_t parked_bytes; /* counted in al */
 	struct loop_timer timer;
+
+	struct cold cold;
+	bool warmed; /* a worker has read what was cold: do not ask again */
 };
 
 /* By topic id from v13 on, by name before. */

@@ -32,7 +32,8 @@ struct fetch_part {
 
 	/* Of one run, see 01_fetch.c. */
 	enum err err;
-	struct partition *part;	      /* a reference, while waiting */
+	bool is_cold;		      /* not to be read without waiting for the disk */
+	struct partition *part;	      /* a reference, while waiting or being brought in */
 	int32_t leader, leader_epoch; /* of the image, -1 unknown */
 	int64_t high_watermark, last_stable, log_start, upper;
 	struct slice slice;

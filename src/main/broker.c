@@ -222,6 +222,15 @@ static enum err broker_open_metadata(struct broker *broker)
 	return ERR_OK;
 }
 
+/* Half of the workers, shared by the loops: the others are there for syncs at any time. */
+static int broker_cold_max(const struct broker *broker)
+{
+	int64_t share =
+	    config_int64(broker->config, CONFIG_BACKGROUND_THREADS) / 2 / (int64_t)broker->io_len;
+
+	return share > 1 ? (int)share : 1;
+}
+
 static enum err broker_lead(struct broker *broker)
 {
 	struct coord_options options = {
@@ -241,6 +250,7 @@ static enum err broker_lead(struct broker *broker)
 	broker->api.coord = broker->coord;
 	broker->api.checkpointer = broker->checkpointer;
 	broker->api.workers = broker->workers;
+	broker->api.cold_max = broker_cold_max(broker);
 	broker->api.node_id = config_node_id(broker->config);
 	return controller_start(broker->controller);
 }

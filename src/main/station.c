@@ -35,6 +35,7 @@ enum err station_init(struct station *station, struct api *api, const char *name
 	    .recompress = recompress_lane_new(loop, api),
 	    .box = &station->box,
 	};
+	STAILQ_INIT(&station->api.cold);
 	loop_set_user(loop, &station->api);
 	return station->api.appends != NULL && station->api.sessions != NULL &&
 		       station->api.scratch != NULL && station->api.recompress != NULL

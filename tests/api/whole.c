@@ -150,9 +150,14 @@ static void whole_flatten(struct whole_call *call)
 
 void whole_ask(struct whole_call *call)
 {
+	whole_send(call);
+	whole_await(call);
+}
+
+void whole_await(struct whole_call *call)
+{
 	const struct req_header *header = &call->req.header;
 
-	whole_send(call);
 	while (!call->done)
 		whole_turn(call->whole);
 	if (call->req.close || call->req.no_answer)
