@@ -258,7 +258,7 @@ enum err file_read_all(const char *path, size_t cap_bytes, char **data, size_t *
 	return err;
 }
 
-static enum err file_sync_parent(const char *path)
+enum err file_sync_parent(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	char *dir = slash == NULL   ? strdup(".")

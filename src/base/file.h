@@ -57,6 +57,8 @@ enum err file_mkdir(const char *path) must_check;  /* ERR_EXISTS if there is one
 enum err file_rmdir(const char *path) must_check;
 /* Makes names in a directory durable. */
 enum err file_sync_dir(const char *dir) must_check;
+/* The same for the directory that holds this path. */
+enum err file_sync_parent(const char *path) must_check;
 bool file_exists(const char *path);
 
 /* A whole small file, malloc'd, NUL behind it. ERR_BADFILE when larger than cap_bytes. */

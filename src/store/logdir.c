@@ -67,6 +67,8 @@ static enum err logdir_begin(struct logdir *logdir)
 	enum err err;
 
 	err = file_mkdir(logdir->path);
+	if (err == ERR_OK)
+		err = file_sync_parent(logdir->path);
 	if (err == ERR_OK || err == ERR_EXISTS)
 		err = logdir_lock(logdir->path, &logdir->lock_fd);
 	if (err == ERR_OK)
