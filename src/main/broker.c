@@ -373,6 +373,15 @@ static enum err broker_close_metadata(struct broker *broker)
 	return err;
 }
 
+/* One that is being written has references, and there may be those who wait for it. */
+static void broker_stop_checkpointer(struct broker *broker)
+{
+	while (broker->checkpointer != NULL && checkpointer_stop(broker->checkpointer)) {
+		worker_pool_drain(broker->workers);
+		loop_turn(broker->control.api.loop, false);
+	}
+}
+
 /*
  * Every log, then the checkpoints, then the marks: each vouches for what came before, in its own
  * directory; all of them for the metadata.
@@ -382,6 +391,7 @@ static enum err broker_close_logs(struct broker *broker)
 	int64_t epoch = controller_broker_epoch(broker->controller);
 	enum err err, marks;
 
+	broker_stop_checkpointer(broker);
 	worker_pool_drain(broker->workers);
 	flusher_free(broker->flusher);
 	broker->flusher = NULL;
@@ -473,6 +483,7 @@ void broker_free(struct broker *broker)
 {
 	if (broker == NULL)
 		return;
+	broker_stop_checkpointer(broker);
 	broker_settle(broker);
 	broker_free_rooms(broker);
 	broker_settle(broker);

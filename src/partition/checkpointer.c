@@ -18,6 +18,7 @@ struct checkpointer {
 	struct logdirs *dirs;
 	int64_t interval_ms;
 	struct loop_timer timer;
+	bool stopped;
 	TAILQ_HEAD(, partition) parts;
 	size_t parts_len;
 
@@ -222,9 +223,16 @@ void checkpointer_remove(struct checkpointer *ckpt, struct partition *part)
 	ckpt->parts_len--;
 }
 
+bool checkpointer_stop(struct checkpointer *ckpt)
+{
+	ckpt->stopped = true;
+	loop_timer_stop(&ckpt->timer);
+	return ckpt->runs;
+}
+
 void checkpointer_touch(struct checkpointer *ckpt)
 {
-	if (!loop_timer_is_set(&ckpt->timer))
+	if (!ckpt->stopped && !loop_timer_is_set(&ckpt->timer))
 		loop_timer_start(&ckpt->timer, ckpt->interval_ms);
 }
 

@@ -26,6 +26,11 @@ void checkpointer_remove(struct checkpointer *ckpt, struct partition *part);
 
 /* Something was appended: the files are written when the interval is over. */
 void checkpointer_touch(struct checkpointer *ckpt);
+/*
+ * No more by time: after the end they would say that there is nothing. True while one is written,
+ * for which those who stop have to wait.
+ */
+bool checkpointer_stop(struct checkpointer *ckpt);
 
 struct checkpointer_wait {
 	STAILQ_ENTRY(checkpointer_wait) link;

@@ -488,6 +488,29 @@ static void deleted_records_stay_deleted_over_a_restart(void **state)
 	assert_true(delete_records(-1, &code) == 4 && code == 0);
 }
 
+/* Checkpoints are made all the time here, so some are when the broker stops, and none may be after.
+ */
+static void r4_stops_while_checkpoints_are_written(void **state)
+{
+	static const char *const settings[] = {"log.flush.offset.checkpoint.interval.ms=1",
+					       "log.flush.interval.ms=1", NULL};
+	int code;
+
+	whole_close(&whole);
+	whole_open(&whole, settings);
+	whole_make_topic(&whole, "t", 2);
+	for (int i = 0; i < 20; i++) {
+		produce_at(1000 + i);
+		for (int turns = 0; turns < 50 * i; turns++)
+			whole_turn(&whole);
+		assert_true(delete_records(i + 1, &code) == i + 1 && code == 0);
+		produce_at(1000 + i);
+		whole_restart(&whole);
+		assert_true(list_offset(-2) == i + 1);
+		assert_true(list_offset(-1) == 2 * i + 2);
+	}
+}
+
 /* -- ids and versions ----------------------------------------------------------------------------
  */
 
@@ -581,6 +604,7 @@ int main(void)
 	    TEST(a_session_checks_its_epoch_and_id),
 	    TEST(finds_offsets_by_time),
 	    TEST(deleted_records_stay_deleted_over_a_restart),
+	    TEST(r4_stops_while_checkpoints_are_written),
 	    TEST(no_producer_id_is_given_twice),
 	    TEST(refuses_a_transactional_id),
 	    TEST(answers_an_unknown_apiversions_in_the_oldest_form),
