@@ -152,9 +152,9 @@ enum err partition_check_leader(const struct partition *part, int32_t current_le
 		return ERR_UNKNOWN_TOPIC_OR_PARTITION;
 	if (plog_failed(part->log))
 		return ERR_KAFKA_STORAGE_ERROR;
-	if (current_leader_epoch >= 0 && current_leader_epoch < epoch)
+	if (current_leader_epoch != -1 && current_leader_epoch < epoch)
 		return ERR_FENCED_LEADER_EPOCH;
-	if (current_leader_epoch >= 0 && current_leader_epoch > epoch)
+	if (current_leader_epoch != -1 && current_leader_epoch > epoch)
 		return ERR_UNKNOWN_LEADER_EPOCH;
 	return atomic_load(&part->leads) ? ERR_OK : ERR_NOT_LEADER_OR_FOLLOWER;
 }

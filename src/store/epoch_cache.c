@@ -92,7 +92,7 @@ void epoch_cache_end_for(const struct epoch_cache *cache, int32_t epoch, int64_t
 
 	*found_epoch = -1;
 	*end_offset = -1;
-	if (epoch < 0 || cache->len == 0)
+	if (epoch == -1 || cache->len == 0)
 		return;
 	if (epoch == epoch_cache_latest(cache)) {
 		*found_epoch = epoch;

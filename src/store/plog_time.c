@@ -203,7 +203,11 @@ static enum err plog_time_search(struct plog *log, struct plog_time_seg *segs, s
 	return err;
 }
 
-/* KIP-734: the record with the largest timestamp; the first of them when there are several. */
+/*
+ * KIP-734: the record with the largest timestamp; the first of them when there are several. As in
+ * Kafka it may lie below the log start, while its segment is there, and where no record has a
+ * timestamp it is the first one.
+ */
 static enum err plog_time_largest(struct plog *log, struct plog_time_seg *segs, size_t len,
 				  int64_t upper, struct plog_time_offset *out)
 {
@@ -213,13 +217,12 @@ static enum err plog_time_largest(struct plog *log, struct plog_time_seg *segs, 
 
 	for (size_t i = 0; i < len && err == ERR_OK; i++) {
 		err = plog_time_max(log, &segs[i]);
-		if (err == ERR_OK && segs[i].max_timestamp >= 0 &&
-		    (best == NULL || segs[i].max_timestamp > best->max_timestamp))
+		if (err == ERR_OK && (best == NULL || segs[i].max_timestamp > best->max_timestamp))
 			best = &segs[i];
 	}
 	if (err != ERR_OK || best == NULL)
 		return err;
-	want = (struct plog_time_want){best->max_timestamp, plog_start(log)};
+	want = (struct plog_time_want){best->max_timestamp, best->seg->base_offset};
 	return plog_time_in_seg(log, best, &want, upper, out);
 }
 

@@ -1,0 +1,58 @@
+"""Apache Kafka and the broker under test side by side, to be asked the same."""
+
+import contextlib
+import os
+import time
+
+import pytest
+
+from interop.lib import answers
+from interop.lib import broker as brokers
+
+
+class Pair:
+    """Two brokers and a connection to each; `asks` gives both the same request."""
+
+    def __init__(self, stock, ours):
+        self.brokers = (stock, ours)
+        self.askers = tuple(answers.Asker(each.port) for each in self.brokers)
+
+    def close(self):
+        for each in self.askers:
+            each.close()
+
+    def asks(self, api, version, **values):
+        """[Apache Kafka's answer, ours]"""
+        return [each.ask(api, version, **values) for each in self.askers]
+
+    def create(self, name, partitions=1, **configs):
+        """A topic on both."""
+        rows = [{"Name": key.replace("_", "."), "Value": value} for key, value in configs.items()]
+        topic = {"Name": name, "NumPartitions": partitions, "ReplicationFactor": 1, "Configs": rows}
+        for answer in self.asks("CreateTopics", 7, Topics=[topic], TimeoutMs=20000):
+            assert answer["Topics"][0]["ErrorCode"] == 0, answer
+        self.await_leaders(name, partitions)
+
+    def await_leaders(self, name, partitions):
+        """Apache Kafka answers a creation before its partitions are led."""
+        rows = [{"PartitionIndex": n, "CurrentLeaderEpoch": -1, "Timestamp": -2} for n in range(partitions)]
+        deadline = time.monotonic() + 20
+        for asker in self.askers:
+            while True:
+                answer = asker.ask("ListOffsets", 4, ReplicaId=-1, Topics=[{"Name": name, "Partitions": rows}])
+                if not any(row["ErrorCode"] for row in answer["Topics"][0]["Partitions"]):
+                    break
+                assert time.monotonic() < deadline, answer
+                time.sleep(0.02)
+
+
+@pytest.fixture(scope="session", name="pair")
+def _pair(kind, session_home):
+    with contextlib.ExitStack() as stack:
+        home = os.path.join(session_home, "pair")
+        running = [stack.enter_context(brokers.Broker(each, f"{home}{n}")) for n, each in enumerate(("stock", kind))]
+        both = Pair(*running)
+        yield both
+        both.close()
+        for each in running:
+            each.stop()
