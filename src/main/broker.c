@@ -25,6 +25,8 @@
 #include "meta/controller.h"
 #include "meta/datadir.h"
 #include "partition/flush.h"
+#include "partition/remover.h"
+#include "partition/retention.h"
 
 #define IO_LOOPS_MAX 8
 
@@ -36,6 +38,8 @@ struct broker {
 	struct datadir datadir; /* of the metadata log's directory */
 	struct flusher *flusher;
 	struct checkpointer *checkpointer;
+	struct remover *remover;
+	struct retention *retention;
 	struct replicas *replicas;
 	struct controller *controller;
 	struct coord *coord;
@@ -155,6 +159,21 @@ static void broker_on_failed(void *ctx, enum err err)
 	loop_stop(broker->control.api.loop);
 }
 
+static enum err broker_open_retention(struct broker *broker)
+{
+	struct retention_options options = {
+	    .control = broker->control.api.loop,
+	    .workers = broker->workers,
+	    .checkpointer = broker->checkpointer,
+	    .initial_delay_ms = config_int64(broker->config, CONFIG_LOG_INITIAL_TASK_DELAY_MS),
+	    .interval_ms = config_int64(broker->config, CONFIG_LOG_RETENTION_CHECK_INTERVAL_MS),
+	};
+
+	broker->retention = retention_new(&options);
+	broker->remover = remover_new(broker->control.api.loop, broker->workers);
+	return broker->retention != NULL && broker->remover != NULL ? ERR_OK : ERR_NOMEM;
+}
+
 static enum err broker_open_logs(struct broker *broker)
 {
 	struct replicas_options options = {
@@ -172,8 +191,11 @@ static enum err broker_open_logs(struct broker *broker)
 				      broker_on_dirty, broker);
 	broker->checkpointer =
 	    checkpointer_new(broker->control.api.loop, broker->workers, broker->dirs, interval_ms);
-	if (broker->flusher == NULL || broker->checkpointer == NULL)
+	if (broker->flusher == NULL || broker->checkpointer == NULL ||
+	    broker_open_retention(broker) != ERR_OK)
 		return ERR_NOMEM;
+	options.retention = broker->retention;
+	options.trash = remover_trash(broker->remover);
 	options.flusher = broker->flusher;
 	options.checkpointer = broker->checkpointer;
 	broker->replicas = replicas_new(&options);
@@ -391,6 +413,8 @@ static enum err broker_close_logs(struct broker *broker)
 	int64_t epoch = controller_broker_epoch(broker->controller);
 	enum err err, marks;
 
+	retention_stop(broker->retention);
+	remover_stop(broker->remover);
 	broker_stop_checkpointer(broker);
 	worker_pool_drain(broker->workers);
 	flusher_free(broker->flusher);
@@ -483,12 +507,20 @@ void broker_free(struct broker *broker)
 {
 	if (broker == NULL)
 		return;
+	if (broker->retention != NULL)
+		retention_stop(broker->retention);
+	if (broker->remover != NULL)
+		remover_stop(broker->remover);
 	broker_stop_checkpointer(broker);
 	broker_settle(broker);
 	broker_free_rooms(broker);
 	broker_settle(broker);
 	if (broker->replicas != NULL)
 		replicas_free(broker->replicas);
+	if (broker->retention != NULL)
+		retention_free(broker->retention);
+	if (broker->remover != NULL)
+		remover_free(broker->remover);
 	station_fini(&broker->control);
 	for (size_t i = 0; i < broker->io_len; i++)
 		station_fini(&broker->io[i]);

@@ -12,6 +12,7 @@
 #include "meta/mlog.h"
 #include "record/batch.h"
 #include "store/plog.h"
+#include "store/trash.h"
 
 /* Descriptors of segments that nobody uses just now. */
 #define OPEN_SEGMENTS_MAX 1024
@@ -52,6 +53,8 @@ struct replicas {
 	struct found *found;
 	struct coord *coord;
 	struct rnd rnd;
+	int64_t
+	    delete_delay_ms; /* log.segment.delete.delay.ms now: for directories, as Kafka does */
 	bool ended;
 };
 
@@ -71,10 +74,10 @@ struct replicas *replicas_new(const struct replicas_options *options)
 
 		replicas->places[i].logdir = logdir;
 		replicas->places[i].plog_env =
-		    (struct plog_env){options->clock, replicas->cache, logdir};
+		    (struct plog_env){options->clock, replicas->cache, logdir, options->trash};
 	}
-	replicas->partition_env =
-	    (struct partition_env){options->clock, options->workers, options->flusher};
+	replicas->partition_env = (struct partition_env){options->clock, options->workers,
+							 options->flusher, options->trash};
 	plog_config_init(&replicas->at_open);
 	rnd_init_random(&replicas->rnd);
 	return replicas;
@@ -131,6 +134,10 @@ static const struct plog_config *replicas_plog_config(struct replicas *replicas,
 	memset(&cfg, 0, sizeof(cfg)); /* compared as bytes, padding too */
 	cfg.segment_bytes = topic->segment_bytes;
 	cfg.segment_ms = topic->segment_ms;
+	/* A compacted topic's records must get out of the active segment in time to be cleaned. */
+	if ((topic->cleanup & TOPIC_CLEANUP_COMPACT) != 0 && topic->max_compaction_lag_ms > 0 &&
+	    topic->max_compaction_lag_ms < topic->segment_ms)
+		cfg.segment_ms = topic->max_compaction_lag_ms;
 	cfg.segment_jitter_ms = topic->segment_jitter_ms;
 	cfg.index_interval_bytes = topic->index_interval_bytes;
 	cfg.index_max_bytes = topic->segment_index_bytes;
@@ -138,6 +145,7 @@ static const struct plog_config *replicas_plog_config(struct replicas *replicas,
 	    config_int64(replicas->options.config, CONFIG_PRODUCER_ID_EXPIRATION_MS);
 	cfg.preallocate = topic->preallocate;
 	cfg.compact = (topic->cleanup & TOPIC_CLEANUP_COMPACT) != 0;
+	cfg.drop_old = (topic->cleanup & TOPIC_CLEANUP_DELETE) != 0;
 	cfg.retention_ms = topic->retention_ms;
 	cfg.retention_bytes = topic->retention_bytes;
 	cfg.file_delete_delay_ms = topic->file_delete_delay_ms;
@@ -163,6 +171,12 @@ static int32_t replicas_compression(const struct topic_config *topic, int32_t *l
 		break;
 	}
 	return (int32_t)topic->compression; /* the numbers are those of enum codec */
+}
+
+static void replicas_note_delay(struct replicas *replicas, const struct image *img)
+{
+	replicas->delete_delay_ms =
+	    config_dynamic_int64(replicas->options.config, img, CONFIG_LOG_SEGMENT_DELETE_DELAY_MS);
 }
 
 static struct partition_rules replicas_rules(const struct topic_config *topic)
@@ -270,14 +284,14 @@ static enum err replicas_find(struct replicas *replicas, const struct replicas_p
 	return ERR_OK;
 }
 
-/* A deletion that a stop cut short. */
-static void replicas_remove_deleted(const struct logdir *logdir, const char *name)
+/* A deletion that a stop cut short: it has waited long enough. */
+static void replicas_remove_deleted(struct replicas *replicas, const struct logdir *logdir,
+				    const char *name)
 {
 	char *dir = file_path(logdir->path, name);
-	enum err err = dir != NULL ? file_remove_dir(dir) : ERR_NOMEM;
 
-	if (err != ERR_OK)
-		log_warn("broker", "cannot remove %s: %s", name, err_text(err));
+	if (dir != NULL)
+		trash_add_dir(replicas->options.trash, dir, 0);
 	free(dir);
 }
 
@@ -300,7 +314,7 @@ static enum err replicas_open_place(struct replicas *replicas, const struct repl
 		if (entries[i].kind == LOGDIR_PARTITION)
 			err = replicas_find(replicas, place, &entries[i]);
 		else if (entries[i].kind == LOGDIR_DELETED)
-			replicas_remove_deleted(place->logdir, entries[i].name);
+			replicas_remove_deleted(replicas, place->logdir, entries[i].name);
 	}
 	logdir_list_free(entries, entries_len);
 	return err;
@@ -419,6 +433,12 @@ static enum err replicas_log(struct replicas *replicas, const struct image_topic
 	return ERR_OK;
 }
 
+static void replicas_enlist(struct replicas *replicas, struct partition *local)
+{
+	checkpointer_add(replicas->options.checkpointer, local);
+	retention_add(replicas->options.retention, local);
+}
+
 static struct partition *replicas_on_new(void *ctx, const struct image *img,
 					 const struct image_topic *topic, int32_t idx,
 					 const struct image_partition *part)
@@ -432,6 +452,7 @@ static struct partition *replicas_on_new(void *ctx, const struct image *img,
 	bool created;
 	enum err err;
 
+	replicas_note_delay(replicas, img);
 	topic_config_resolve(replicas->options.config, img, topic->name, &cfg);
 	rules = replicas_rules(&cfg);
 	err = replicas_log(replicas, topic, idx, replicas_plog_config(replicas, &cfg), &log,
@@ -446,7 +467,7 @@ static struct partition *replicas_on_new(void *ctx, const struct image *img,
 	if (local == NULL)
 		plog_abandon(log);
 	else
-		checkpointer_add(replicas->options.checkpointer, local);
+		replicas_enlist(replicas, local);
 	return local;
 }
 
@@ -486,7 +507,8 @@ static void replicas_on_gone(void *ctx, struct partition *local)
 		coord_topic_deleted(replicas->coord, partition_topic(local),
 				    partition_topic_id(local));
 	checkpointer_remove(replicas->options.checkpointer, local);
-	err = partition_delete(local, rnd_uuid(&replicas->rnd));
+	retention_remove(replicas->options.retention, local);
+	err = partition_delete(local, rnd_uuid(&replicas->rnd), replicas->delete_delay_ms);
 	if (err != ERR_OK)
 		log_error("broker", "cannot set %.*s-%d aside: %s", STR_ARG(partition_topic(local)),
 			  partition_idx(local), err_text(err));
@@ -507,6 +529,7 @@ static void replicas_on_config(void *ctx, const struct image *img, enum image_co
 	const struct image_topic *one;
 
 	if (type == IMAGE_CONFIG_BROKER) {
+		replicas_note_delay(replicas, img);
 		IMAGE_TOPICS_FOREACH(img, topic)
 		replicas_configure(replicas, img, topic);
 		return;

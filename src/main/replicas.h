@@ -9,6 +9,7 @@
 #include "meta/controller.h"
 #include "partition/checkpointer.h"
 #include "partition/partition.h"
+#include "partition/retention.h"
 
 struct coord;
 struct replicas;
@@ -20,6 +21,8 @@ struct replicas_options {
 	struct logdirs *dirs;
 	struct flusher *flusher;
 	struct checkpointer *checkpointer;
+	struct retention *retention;
+	struct trash *trash;
 	/* The metadata log failed: nothing can be changed any more. */
 	void (*on_failed)(void *ctx, enum err err);
 	void *ctx;

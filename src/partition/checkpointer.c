@@ -100,6 +100,18 @@ static void checkpointer_fail(struct logdir *logdir, enum err err, const char *d
 		logdir_fail(logdir, err, doing);
 }
 
+/* What was dropped below these log starts may be removed. In the order of the references. */
+static void checkpointer_tell_starts(struct checkpointer *ckpt, const struct logdir *logdir,
+				     const struct offsets *offsets)
+{
+	size_t next = 0;
+
+	for (size_t i = 0; i < ckpt->refs_len && next < offsets->len; i++)
+		if (checkpointer_dir(ckpt->refs[i]) == logdir)
+			partition_start_is_durable(ckpt->refs[i],
+						   offsets->log_starts[next++].offset);
+}
+
 static enum err checkpointer_run_dir(struct checkpointer *ckpt, struct logdir *logdir)
 {
 	struct offsets offsets;
@@ -118,6 +130,8 @@ static enum err checkpointer_run_dir(struct checkpointer *ckpt, struct logdir *l
 	if (err == ERR_OK)
 		err = logdir_failed(logdir) ? ERR_KAFKA_STORAGE_ERROR
 					    : offsets_write(&offsets, logdir);
+	if (err == ERR_OK)
+		checkpointer_tell_starts(ckpt, logdir, &offsets);
 	offsets_fini(&offsets);
 	if (err != ERR_OK)
 		checkpointer_fail(logdir, err, "write the checkpoints");

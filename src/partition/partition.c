@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "partition/partition_int.h"
+#include "store/trash.h"
 #include "store/logdir.h"
 
 #define FLUSH_EACH 1 /* flush.messages=1: nobody is told before it is on disk */
@@ -70,18 +71,33 @@ static void partition_remove_dir(struct job *job)
 	free(removal);
 }
 
-static void partition_free(struct partition *part)
+/* What was set aside goes after its delay, or at once where there is no trash. */
+static void partition_throw_away(struct partition *part)
 {
 	struct removal *removal;
 
+	if (part->env.trash != NULL) {
+		trash_add_dir(part->env.trash, part->doomed,
+			      part->doomed_due_ms - clock_mono_ms(part->env.clock));
+		free(part->doomed);
+		return;
+	}
+	removal = calloc(1, sizeof(*removal));
+	if (removal == NULL) {
+		free(part->doomed); /* the next start removes it */
+		return;
+	}
+	*removal = (struct removal){.job = {.run = partition_remove_dir}, .dir = part->doomed};
+	worker_submit(part->env.workers, &removal->job);
+}
+
+static void partition_free(struct partition *part)
+{
 	must(TAILQ_EMPTY(&part->waiters));
 	if (part->log != NULL)
 		plog_abandon(part->log);
-	if (part->doomed != NULL && (removal = calloc(1, sizeof(*removal))) != NULL) {
-		*removal =
-		    (struct removal){.job = {.run = partition_remove_dir}, .dir = part->doomed};
-		worker_submit(part->env.workers, &removal->job);
-	}
+	if (part->doomed != NULL)
+		partition_throw_away(part);
 	pthread_mutex_destroy(&part->wait_lock);
 	free(part->topic);
 	part->magic = 0;
@@ -275,7 +291,7 @@ static enum err partition_job_once(struct partition *part)
 	part->flush_wanted = false;
 	plog_unlock(part->log);
 	if (plog_has_work(part->log))
-		err = plog_do_work(part->log);
+		err = plog_do_some_work(part->log);
 	if (flush && err == ERR_OK)
 		err = partition_list(part);
 	if (flush && err == ERR_OK)
@@ -294,7 +310,7 @@ static bool partition_job_end(struct partition *part, enum err err)
 	if (err == ERR_OK && atomic_load(&part->leads))
 		partition_advance_locked(part);
 	moved = plog_high_watermark(part->log) > before;
-	again = part->flush_wanted && err == ERR_OK;
+	again = (part->flush_wanted || plog_has_work(part->log)) && err == ERR_OK;
 	part->job_runs = again;
 	plog_unlock(part->log);
 	if (err != ERR_OK)
@@ -531,6 +547,36 @@ enum err partition_delete_records(struct partition *part, int64_t offset, int64_
 	return err;
 }
 
+void partition_retain(struct partition *part, struct plog_retained *retained)
+{
+	int64_t before;
+	enum err err;
+
+	must_be(part, PARTITION_MAGIC);
+	*retained = (struct plog_retained){0};
+	if (atomic_load(&part->gone) || plog_failed(part->log))
+		return;
+	before = plog_start(part->log);
+	err = plog_retain(part->log, retained);
+	if (err != ERR_OK)
+		log_warn("partition", "retention of %s-%d: %s", part->topic, part->idx,
+			 err_text(err));
+	if (plog_start(part->log) != before)
+		partition_wake(part, true);
+}
+
+void partition_start_is_durable(struct partition *part, int64_t log_start)
+{
+	must_be(part, PARTITION_MAGIC);
+	if (!plog_awaits_start(part->log))
+		return;
+	plog_lock(part->log);
+	plog_start_is_durable(part->log, log_start);
+	if (plog_has_work(part->log))
+		partition_start_job(part);
+	plog_unlock(part->log);
+}
+
 enum err partition_close(struct partition *part, bool synced, int64_t *recovery_point,
 			 int64_t *log_start)
 {
@@ -545,7 +591,7 @@ enum err partition_close(struct partition *part, bool synced, int64_t *recovery_
 	return err;
 }
 
-enum err partition_delete(struct partition *part, struct uuid unique)
+enum err partition_delete(struct partition *part, struct uuid unique, int64_t delay_ms)
 {
 	enum err err;
 
@@ -556,6 +602,7 @@ enum err partition_delete(struct partition *part, struct uuid unique)
 	plog_unlock(part->log);
 	if (err != ERR_OK)
 		return err;
+	part->doomed_due_ms = clock_mono_ms(part->env.clock) + delay_ms;
 	part->doomed = strdup(plog_dir(part->log));
 	return part->doomed != NULL ? ERR_OK : ERR_NOMEM;
 }

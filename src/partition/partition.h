@@ -42,6 +42,7 @@ struct partition_env {
 	const struct clock *clock;
 	struct worker_pool *workers;
 	struct flusher *flusher; /* flush timers, see flush.h */
+	struct trash *trash; /* where deleted directories wait; NULL: they are removed at once */
 };
 
 /* Takes the open log. The partition starts without a leader. NULL when memory is out (log kept). */
@@ -127,10 +128,18 @@ enum err partition_close(struct partition *part, bool synced, int64_t *recovery_
 			 int64_t *log_start) must_check;
 /*
  * The topic is deleted: resigns, and renames the directory so that its name is free at once. The
- * files go with the last reference. `unique` tells this deletion from others of the same name.
+ * files go with the last reference, but not before delay_ms have passed. `unique` tells this
+ * deletion from others of the same name.
  */
-enum err partition_delete(struct partition *part, struct uuid unique) must_check;
+enum err partition_delete(struct partition *part, struct uuid unique, int64_t delay_ms) must_check;
 /* DeleteRecords: -1 is the high watermark. *low is the log start offset from then on. */
 enum err partition_delete_records(struct partition *part, int64_t offset, int64_t *low) must_check;
+/*
+ * [worker] Retention, see plog_retain; who waits for data is woken when the log start has moved.
+ * An error is logged here, and nothing was dropped then.
+ */
+void partition_retain(struct partition *part, struct plog_retained *retained);
+/* [worker] The checkpoint has this log start: what is below may be removed. */
+void partition_start_is_durable(struct partition *part, int64_t log_start);
 
 #endif

@@ -22,7 +22,8 @@ struct partition {
 	int32_t idx;
 	struct partition_env env;
 	struct plog *log;
-	char *doomed; /* the directory to remove with the last reference */
+	char *doomed;	       /* the directory to remove with the last reference */
+	int64_t doomed_due_ms; /* and not before */
 
 	/* Written on the control loop under plog_lock, read anywhere. */
 	_Atomic int32_t leader_epoch; /* of this broker's leadership or the last known; -1 none */
@@ -52,6 +53,8 @@ struct partition {
 	/* The checkpointer's; control loop, but for the offset (under plog_lock). */
 	TAILQ_ENTRY(partition) all;
 	int64_t recovery_point;
+
+	TAILQ_ENTRY(partition) retained; /* the retention's; control loop */
 };
 
 /* Wants a flush that starts after this call; with plog_lock held. */

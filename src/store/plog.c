@@ -19,6 +19,7 @@ void plog_config_init(struct plog_config *cfg)
 	    .index_interval_bytes = 4096,
 	    .index_max_bytes = 10 << 20,
 	    .producer_expiry_ms = 24 * 3600 * 1000LL,
+	    .drop_old = true,
 	    .retention_ms = 7 * 24 * 3600 * 1000LL,
 	    .retention_bytes = -1,
 	    .file_delete_delay_ms = 60 * 1000LL,
@@ -48,6 +49,7 @@ struct plog *plog_new(const struct plog_env *env, const struct plog_config *cfg,
 	log->flush_limit = INT64_MAX;
 	log->snapshot_offset = log->stray_snapshot = -1;
 	STAILQ_INIT(&log->tasks);
+	STAILQ_INIT(&log->dropped);
 	return log;
 }
 
@@ -78,6 +80,7 @@ void plog_abandon(struct plog *log)
 	struct plog_task *task;
 
 	must_be(log, PLOG_MAGIC);
+	STAILQ_CONCAT(&log->tasks, &log->dropped);
 	while ((task = STAILQ_FIRST(&log->tasks)) != NULL) {
 		STAILQ_REMOVE_HEAD(&log->tasks, link);
 		plog_task_free(task);

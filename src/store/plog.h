@@ -89,8 +89,9 @@ struct plog_config {
 	int64_t producer_expiry_ms;   /* producer.id.expiration.ms */
 	bool preallocate;     /* preallocate: of no effect here, files grow as they are written */
 	bool compact;	      /* cleanup.policy holds compact; for the cleaner to come */
-	int64_t retention_ms; /* retention.ms, -1: none; for retention to come */
-	int64_t retention_bytes;      /* retention.bytes, -1: none; for retention to come */
+	bool drop_old;	      /* cleanup.policy holds delete: the next two count */
+	int64_t retention_ms; /* retention.ms, -1: none */
+	int64_t retention_bytes;      /* retention.bytes, -1: none */
 	int64_t file_delete_delay_ms; /* file.delete.delay.ms */
 };
 /* Kafka's defaults. */
@@ -103,6 +104,13 @@ struct plog_env {
 	struct seg_cache *cache;
 	/* The log directory that the plog is in; NULL (the metadata log): it fails alone. */
 	struct logdir *logdir;
+	/*
+	 * Where segments that were dropped wait for their removal. NULL: they are removed at once,
+	 * as soon as the start has moved; with one, not before plog_start_is_durable says that a
+	 * checkpoint holds the new start, so that a crash between the two leaves a log that begins
+	 * where one of them says.
+	 */
+	struct trash *trash;
 };
 
 /* -- Birth and end -------------------------------------------------------------------------- */
@@ -292,10 +300,33 @@ enum err plog_truncate_to(struct plog *log, int64_t offset) must_check;
 enum err plog_truncate_fully_at(struct plog *log, int64_t offset) must_check;
 /*
  * [lock] DeleteRecords, retention: the log begins at offset (not above the high watermark, else
- * ERR_OFFSET_OUT_OF_RANGE; lower than now is nothing). Segments wholly below leave the list at once
- * and their files by plog_do_work. To last, the new start must reach log-start-offset-checkpoint.
+ * ERR_OFFSET_OUT_OF_RANGE; lower than now is nothing). Segments wholly below leave the list at
+ * once; their files are renamed to `.deleted` by plog_do_work, and go after file.delete.delay.ms.
+ * To last, the new start must reach log-start-offset-checkpoint.
  */
 enum err plog_set_start(struct plog *log, int64_t offset) must_check;
+/* [lock] The checkpoint holds this start: what is wholly below it may be removed. */
+void plog_start_is_durable(struct plog *log, int64_t start);
+/* [any] Do dropped segments wait for that? */
+bool plog_awaits_start(const struct plog *log);
+
+struct plog_retained {
+	uint32_t segs; /* dropped */
+	int64_t bytes;
+};
+/*
+ * [worker] Retention (store/retain.h): drops what is too old or too much, and rolls when that is
+ * all. Costs no I/O when the oldest segment's time is known (from the first check on). Nothing
+ * while somebody has claimed the segments.
+ */
+enum err plog_retain(struct plog *log, struct plog_retained *retained) must_check;
+
+/* The segment at the front, for those who choose between logs. */
+struct plog_front {
+	int64_t end_offset, size_bytes, largest_ms;
+};
+/* [worker] False when it may not go: the last one, not wholly below the high watermark, claimed. */
+bool plog_front(struct plog *log, struct plog_front *front) must_check;
 /* [lock] Begins a new segment now, if the active one holds anything (the metadata log's snapshots,
  * tests). */
 enum err plog_roll(struct plog *log) must_check;
@@ -339,7 +370,10 @@ enum err plog_flush_end(struct plog *log, struct plog_flush *flush, enum err err
 enum err plog_checkpoint(struct plog *log, int64_t *recovery_point) must_check;
 /* [any] Has a roll or deletion left work (index ends, snapshots, removal of files)? */
 bool plog_has_work(const struct plog *log);
-enum err plog_do_work(struct plog *log) must_check; /* [worker] */
+enum err plog_do_work(struct plog *log) must_check; /* [worker] all of it */
+/* [worker] A part of it, so that a flush need not wait for long; plog_has_work says whether more is
+ * left. */
+enum err plog_do_some_work(struct plog *log) must_check;
 
 /* -- Producers [lock] ----------------------------------------------------------------------- */
 

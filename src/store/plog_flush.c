@@ -12,6 +12,10 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "store/trash.h"
+
+/* Tasks in a row before somebody who waits for a flush has a turn. */
+#define WORK_SLICE 32
 
 /* What one flush has to do. */
 struct plog_flush {
@@ -327,13 +331,14 @@ static enum err plog_doom_file(struct plog *log, int64_t base_offset, const char
 
 /*
  * Out of the way under the lock, so that a new segment may have the name; then removed without it,
- * which takes its time with large files. A log that was emptied may have a new one of that name
- * already.
+ * which takes its time with large files: after a delay, or at once where there is no trash. A log
+ * that was emptied may have a new one of that name already.
  */
 static enum err plog_remove_doomed(struct plog *log, int64_t base_offset)
 {
 	struct seg_path path;
 	bool in_use = false;
+	int64_t delay_ms;
 	enum err err = ERR_OK;
 
 	plog_lock(log);
@@ -341,7 +346,12 @@ static enum err plog_remove_doomed(struct plog *log, int64_t base_offset)
 		in_use = in_use || log->segs[i]->base_offset == base_offset;
 	for (size_t i = 0; i < ARRAY_LEN(plog_suffixes) && err == ERR_OK && !in_use; i++)
 		err = plog_doom_file(log, base_offset, plog_suffixes[i]);
+	delay_ms = log->cfg->file_delete_delay_ms;
 	plog_unlock(log);
+	if (err == ERR_OK && !in_use && log->env->trash != NULL) {
+		trash_add_seg(log->env->trash, log->dir, base_offset, delay_ms);
+		return ERR_OK;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(plog_suffixes) && err == ERR_OK && !in_use; i++) {
 		seg_path_of(&path, log->dir, base_offset, plog_suffixes[i]);
 		strcat(path.text, ".deleted");
@@ -427,17 +437,27 @@ static struct plog_task *plog_take_task(struct plog *log)
 	return task;
 }
 
-enum err plog_do_work(struct plog *log)
+static enum err plog_work(struct plog *log, size_t max)
 {
 	struct plog_task *task;
 	enum err err = ERR_OK;
 
 	must_be(log, PLOG_MAGIC);
-	while (err == ERR_OK && (task = plog_take_task(log)) != NULL) {
+	while (err == ERR_OK && max-- > 0 && (task = plog_take_task(log)) != NULL) {
 		err = plog_fail(log, plog_run_task(log, task), "tidy up");
 		plog_task_free(task);
 	}
 	return err;
+}
+
+enum err plog_do_work(struct plog *log)
+{
+	return plog_work(log, SIZE_MAX);
+}
+
+enum err plog_do_some_work(struct plog *log)
+{
+	return plog_work(log, WORK_SLICE);
 }
 
 /* -- Checkpoint and clean end --------------------------------------------------------------- */

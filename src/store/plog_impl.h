@@ -39,8 +39,10 @@ struct plog_marks {
 /* What a roll or a deletion leaves to a worker. */
 struct plog_task {
 	STAILQ_ENTRY(plog_task) link;
-	struct seg *doomed; /* its files are to go; or NULL: */
-	int64_t offset; /* a producer snapshot to write, or to remove when there is no content */
+	struct seg *doomed; /* its files are to go */
+	int64_t end_offset; /* when a checkpoint says that the log starts here or later */
+	int64_t offset; /* no doomed: a producer snapshot to write, or to remove when there is no
+			   content */
 	uint32_t cuts;	/* the log's, when the snapshot was taken */
 	uint8_t *content;
 	size_t content_bytes;
@@ -72,6 +74,8 @@ struct plog {
 	uint32_t cuts;			  /* list: truncations; what was seen before one is void */
 	struct plog_marks *marks;	  /* list; NULL until the first append or read */
 	struct plog_tasks tasks;	  /* append */
+	struct plog_tasks dropped;	  /* append: doomed, for a durable start to come */
+	_Atomic bool awaits_start;	  /* dropped is not empty */
 };
 
 #define PLOG_MAGIC 0x9106feedu
@@ -89,6 +93,10 @@ void plog_update_stable(struct plog *log);
 void plog_add_task(struct plog *log, struct plog_task *task);
 /* A producer snapshot of now, named by `offset`, queued; nothing when there is one that new. */
 enum err plog_queue_snapshot(struct plog *log, int64_t offset) must_check;
+
+/* plog_truncate.c */
+/* [lock] What is wholly below the start goes, unless somebody works on it. */
+void plog_trim_front(struct plog *log);
 
 /* plog_flush.c */
 void plog_task_free(struct plog_task *task);

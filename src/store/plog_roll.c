@@ -5,12 +5,15 @@
 static int64_t plog_jitter_ms(const struct plog *log, const struct seg *seg)
 {
 	uint64_t mixed = (uint64_t)seg->base_offset;
+	int64_t range = log->cfg->segment_jitter_ms;
 
-	if (log->cfg->segment_jitter_ms <= 0)
+	if (range > log->cfg->segment_ms)
+		range = log->cfg->segment_ms; /* a roll comes early, not before its time began */
+	if (range <= 0)
 		return 0;
 	mixed = hash_bytes(&mixed, sizeof(mixed)) ^
 		hash_bytes(log->topic_id.b, sizeof(log->topic_id.b));
-	return (int64_t)(mixed % (uint64_t)log->cfg->segment_jitter_ms);
+	return (int64_t)(mixed % (uint64_t)range);
 }
 
 /* The first batch's timestamp begins a segment's time; a segment that was there is asked once. */

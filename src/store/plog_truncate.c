@@ -339,14 +339,38 @@ static void plog_doom_segs(struct plog *log, uint32_t slot)
 		memmove(log->segs, log->segs + 1, log->segs_len * sizeof(struct seg *));
 		pthread_mutex_unlock(&log->list);
 		atomic_fetch_sub(&log->size_bytes, (int64_t)seg->size_bytes);
+		atomic_store(&seg->gone, true);
 		task->doomed = seg;
 		task->offset = seg->base_offset;
-		plog_add_task(log, task);
+		task->end_offset = log->segs[0]->base_offset;
+		if (log->env->trash == NULL) {
+			plog_add_task(log, task);
+			continue;
+		}
+		STAILQ_INSERT_TAIL(&log->dropped, task, link);
+		atomic_store_explicit(&log->awaits_start, true, memory_order_relaxed);
 	}
 }
 
-/* What is wholly below the start goes, unless somebody works on it. */
-static void plog_trim_front(struct plog *log)
+void plog_start_is_durable(struct plog *log, int64_t start)
+{
+	struct plog_task *task;
+
+	must_be(log, PLOG_MAGIC);
+	while ((task = STAILQ_FIRST(&log->dropped)) != NULL && task->end_offset <= start) {
+		STAILQ_REMOVE_HEAD(&log->dropped, link);
+		plog_add_task(log, task);
+	}
+	atomic_store_explicit(&log->awaits_start, !STAILQ_EMPTY(&log->dropped),
+			      memory_order_relaxed);
+}
+
+bool plog_awaits_start(const struct plog *log)
+{
+	return atomic_load_explicit(&log->awaits_start, memory_order_relaxed);
+}
+
+void plog_trim_front(struct plog *log)
 {
 	uint32_t slot = 0;
 

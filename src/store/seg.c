@@ -92,7 +92,7 @@ struct seg *seg_new(struct seg_dir *dir, int64_t base_offset)
 	seg_cache_file_init(&seg->offsets_file);
 	index_init(&seg->offsets, INDEX_OFFSET);
 	index_init(&seg->times, INDEX_TIME);
-	seg->max_timestamp = seg->max_offset = -1;
+	seg->max_timestamp = seg->max_offset = seg->modified_ms = -1;
 	seg->first_timestamp = -2;
 	return seg;
 }
@@ -167,13 +167,15 @@ static enum err seg_open_file(const struct seg *seg, const char *suffix, int *fd
 	enum err err;
 
 	do {
+		if (atomic_load(&seg->gone))
+			return ERR_NOFILE;
 		dir = seg_dir_path(seg->dir);
 		err = file_open(seg_path_of(&path, seg->dir, seg->base_offset, suffix), O_RDWR, fd);
-		if (dir == seg_dir_path(seg->dir))
+		if (dir == seg_dir_path(seg->dir) && !atomic_load(&seg->gone))
 			return err;
 		if (err == ERR_OK)
 			file_close(*fd);
-	} while (true); /* it is renamed once */
+	} while (true); /* it is renamed once, and gone once */
 }
 
 static enum err seg_open_log(struct seg_cache_file *file, int *fd)

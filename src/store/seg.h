@@ -50,8 +50,11 @@ struct seg {
 	int64_t max_timestamp, max_offset;   /* both: the largest, and the last offset of the first
 						batch that has it; -1 none */
 	int64_t first_timestamp, created_ms; /* append: for roll by time; -2 not known */
+	int64_t modified_ms;		     /* append: the file's time, where retention needs it;
+						-1 not known */
 	uint32_t since_index_bytes;	     /* append */
 	uint32_t old_bytes;		     /* what was there when the log was opened */
+	_Atomic bool gone;		     /* off the list: its names may be another's soon */
 	bool has_txns;			     /* both: there is a .txnindex */
 	bool has_indexes;		     /* append: both index files exist */
 	bool dirty;			     /* append: written since the last sync */

@@ -35,10 +35,10 @@ struct whole_call {
 void whole_begin(struct whole *whole, struct whole_call *call, int16_t key, int16_t version);
 /* Sends it. It is done when it is done: whole_turn until then. */
 void whole_send(struct whole_call *call);
-/* Turns until what was sent is answered. */
-void whole_await(struct whole_call *call);
 /* Both. */
 void whole_ask(struct whole_call *call);
+/* Turns until what was sent is answered. */
+void whole_await(struct whole_call *call);
 void whole_turn(struct whole *whole);
 /* The connection goes while the request is under way. */
 void whole_abandon(struct whole_call *call);

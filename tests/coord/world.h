@@ -119,10 +119,12 @@ static inline int world_setup(void **state)
 	wake_box_init(&w->box, w->loop);
 	w->workers = worker_pool_new(1);
 	w->cache = seg_cache_new(16);
-	w->plog_env = (struct plog_env){&clock_real, w->cache, NULL};
+	w->plog_env = (struct plog_env){.clock = &clock_real, .cache = w->cache};
 	plog_config_init(&w->cfg);
 	w->flusher = flusher_new(w->loop, w->workers, NULL, NULL, NULL);
-	w->env = (struct partition_env){&clock_real, w->workers, w->flusher};
+	w->env = (struct partition_env){.clock = &clock_real,
+					.workers = w->workers,
+					.flusher = w->flusher};
 	w->rules = (struct partition_rules){.max_message_bytes = 1048588,
 					    .min_insync_replicas = 1,
 					    .flush_messages = INT64_MAX,

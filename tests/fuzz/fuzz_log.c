@@ -50,7 +50,7 @@ static void world_init(void)
 	must(mkdtemp(world.root) != NULL);
 	snprintf(world.dir, sizeof(world.dir), "%s/t-0", world.root);
 	clock_fake_init(&world.clock, NOW_MS);
-	world.env = (struct plog_env){&world.clock.clock, seg_cache_new(64), NULL};
+	world.env = (struct plog_env){.clock = &world.clock.clock, .cache = seg_cache_new(64)};
 	world.buf = malloc(READ_BYTES);
 	must(world.buf != NULL && world.env.cache != NULL);
 	atexit(world_remove);

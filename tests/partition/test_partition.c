@@ -57,10 +57,12 @@ static int setup(void **state)
 	wake_box_init(&w->box, w->loop);
 	w->workers = worker_pool_new(2);
 	w->cache = seg_cache_new(16);
-	w->plog_env = (struct plog_env){&clock_real, w->cache, NULL};
+	w->plog_env = (struct plog_env){.clock = &clock_real, .cache = w->cache};
 	plog_config_init(&w->cfg);
 	w->flusher = flusher_new(w->loop, w->workers, NULL, NULL, NULL);
-	w->env = (struct partition_env){&clock_real, w->workers, w->flusher};
+	w->env = (struct partition_env){.clock = &clock_real,
+					.workers = w->workers,
+					.flusher = w->flusher};
 	w->rules = (struct partition_rules){.max_message_bytes = 1 << 20,
 					    .min_insync_replicas = 1,
 					    .flush_messages = INT64_MAX,
@@ -405,7 +407,7 @@ static void many_that_are_due_together_share_one_sync(void **state)
 	flusher_free(w->flusher);
 	worker_pool_drain(w->workers);
 	for (int i = 0; i < MANY; i++) {
-		assert_int_equal(partition_delete(parts[i], uuid_of(9, (uint64_t)i)), ERR_OK);
+		assert_int_equal(partition_delete(parts[i], uuid_of(9, (uint64_t)i), 0), ERR_OK);
 		partition_unref(parts[i]);
 	}
 	worker_pool_drain(w->workers);
@@ -423,7 +425,7 @@ static void deletes_its_directory_with_the_last_reference(void **state)
 	lead(w);
 	assert_int_equal(append_one(w, PARTITION_ACKS_LEADER), ERR_OK);
 	partition_ref(w->part);
-	assert_int_equal(partition_delete(w->part, uuid_of(3, 4)), ERR_OK);
+	assert_int_equal(partition_delete(w->part, uuid_of(3, 4), 0), ERR_OK);
 	assert_false(file_exists(w->dir));
 	assert_int_equal(append_one(w, PARTITION_ACKS_LEADER), ERR_UNKNOWN_TOPIC_OR_PARTITION);
 	partition_unref(w->part);

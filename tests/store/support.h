@@ -43,7 +43,7 @@ static inline struct world *world_new(void)
 	assert_non_null(mkdtemp(w->root));
 	w->dir = file_path(w->root, "t-0");
 	clock_fake_init(&w->clock, SUPPORT_NOW_MS);
-	w->env = (struct plog_env){&w->clock.clock, seg_cache_new(64), NULL};
+	w->env = (struct plog_env){.clock = &w->clock.clock, .cache = seg_cache_new(64)};
 	plog_config_init(&w->cfg);
 	w->args = (struct plog_open_args){.topic_id = uuid_of(1, 2)};
 	return w;

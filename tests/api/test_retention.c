@@ -1,0 +1,314 @@
+/* Retention and deletion through the whole broker: what clients and the directory see of it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "proto/delete_topics.h"
+#include "proto/fetch.h"
+#include "proto/list_offsets.h"
+#include "proto/produce.h"
+#include "record/builder.h"
+#include "tests/api/whole.h"
+
+/* By name, so that tests need not ask for topic ids. */
+#define PRODUCE_VERSION 12
+#define FETCH_VERSION	12
+#define LIST_VERSION	5
+#define DELETE_VERSION	5
+#define PATIENCE_MS	60000
+
+static struct whole whole;
+
+/* -- asking --------------------------------------------------------------------------------------
+ */
+
+static int produce_at(const char *name, int64_t timestamp)
+{
+	struct produce_req_partition_produce_data part;
+	struct produce_req_topic_produce_data data;
+	struct produce_req ask;
+	struct produce_res answer;
+	struct whole_call call;
+	struct builder builder;
+	struct wr batch;
+	int code;
+
+	wr_init(&batch, 1 << 20);
+	builder_init(&builder, &batch, &builder_options_default);
+	builder_add(&builder, timestamp, BYTES_NULL, (struct bytes){(const uint8_t *)"v", 1}, NULL,
+		    0);
+	assert_int_equal(builder_finish(&builder, NULL), ERR_OK);
+	whole_begin(&whole, &call, PRODUCE_API_KEY, PRODUCE_VERSION);
+	produce_req_init(&ask);
+	produce_req_topic_produce_data_init(&data);
+	produce_req_partition_produce_data_init(&part);
+	part.records.bytes = wr_written(&batch);
+	data.name = str_of(name);
+	data.partition_data = &part;
+	data.partition_data_len = 1;
+	ask.transactional_id = STR_NULL;
+	ask.acks = -1;
+	ask.timeout_ms = 1000;
+	ask.topic_data = &data;
+	ask.topic_data_len = 1;
+	produce_req_encode(&ask, &call.frame, PRODUCE_VERSION);
+	wr_fini(&batch);
+	whole_ask(&call);
+	assert_int_equal(produce_res_decode(&answer, &call.body, PRODUCE_VERSION, &call.req.arena),
+			 ERR_OK);
+	code = answer.responses[0].partition_responses[0].error_code;
+	whole_end(&call);
+	return code;
+}
+
+static int64_t earliest(const char *name)
+{
+	struct list_offsets_req_list_offsets_partition part;
+	struct list_offsets_req_list_offsets_topic topic;
+	struct list_offsets_req ask;
+	struct list_offsets_res answer;
+	struct whole_call call;
+	int64_t offset;
+
+	whole_begin(&whole, &call, LIST_OFFSETS_API_KEY, LIST_VERSION);
+	list_offsets_req_init(&ask);
+	list_offsets_req_list_offsets_topic_init(&topic);
+	list_offsets_req_list_offsets_partition_init(&part);
+	part.timestamp = -2;
+	part.current_leader_epoch = -1;
+	topic.name = str_of(name);
+	topic.partitions = &part;
+	topic.partitions_len = 1;
+	ask.replica_id = -1;
+	ask.topics = &topic;
+	ask.topics_len = 1;
+	list_offsets_req_encode(&ask, &call.frame, LIST_VERSION);
+	whole_ask(&call);
+	assert_int_equal(list_offsets_res_decode(&answer, &call.body, LIST_VERSION,
+						 &call.req.arena),
+			 ERR_OK);
+	assert_int_equal(answer.topics[0].partitions[0].error_code, 0);
+	offset = answer.topics[0].partitions[0].offset;
+	whole_end(&call);
+	return offset;
+}
+
+static void begin_fetch(struct whole_call *call, const char *name, int64_t offset, int32_t wait_ms)
+{
+	struct fetch_req_fetch_partition part;
+	struct fetch_req_fetch_topic topic;
+	struct fetch_req ask;
+
+	whole_begin(&whole, call, FETCH_API_KEY, FETCH_VERSION);
+	fetch_req_init(&ask);
+	fetch_req_fetch_topic_init(&topic);
+	fetch_req_fetch_partition_init(&part);
+	part.fetch_offset = offset;
+	part.current_leader_epoch = -1;
+	part.partition_max_bytes = 1 << 20;
+	topic.topic = str_of(name);
+	topic.partitions = &part;
+	topic.partitions_len = 1;
+	ask.max_wait_ms = wait_ms;
+	ask.min_bytes = 1000;
+	ask.max_bytes = 1 << 20;
+	ask.session_epoch = -1;
+	ask.topics = &topic;
+	ask.topics_len = 1;
+	fetch_req_encode(&ask, &call->frame, FETCH_VERSION);
+}
+
+static int end_fetch(struct whole_call *call)
+{
+	struct fetch_res answer;
+	int code;
+
+	assert_int_equal(fetch_res_decode(&answer, &call->body, FETCH_VERSION, &call->req.arena),
+			 ERR_OK);
+	code = answer.responses[0].partitions[0].error_code;
+	whole_end(call);
+	return code;
+}
+
+static void delete_topic(const char *name)
+{
+	struct delete_topics_req ask;
+	struct delete_topics_res answer;
+	struct whole_call call;
+	struct str names[1] = {str_of(name)};
+
+	whole_begin(&whole, &call, DELETE_TOPICS_API_KEY, DELETE_VERSION);
+	delete_topics_req_init(&ask);
+	ask.topic_names = names;
+	ask.topic_names_len = 1;
+	ask.timeout_ms = 10000;
+	delete_topics_req_encode(&ask, &call.frame, DELETE_VERSION);
+	whole_ask(&call);
+	assert_int_equal(delete_topics_res_decode(&answer, &call.body, DELETE_VERSION,
+						  &call.req.arena),
+			 ERR_OK);
+	assert_int_equal(answer.responses[0].error_code, 0);
+	whole_end(&call);
+}
+
+/* -- the directory -------------------------------------------------------------------------------
+ */
+
+/* How many names in this directory of the broker's contain the text. */
+static size_t count_names(const char *dir, const char *text)
+{
+	char *path = file_path(whole.dir, dir), **names;
+	size_t names_len, count = 0;
+	enum err err = file_list(path, &names, &names_len);
+
+	free(path);
+	if (err == ERR_NOFILE)
+		return 0;
+	assert_int_equal(err, ERR_OK);
+	for (size_t i = 0; i < names_len; i++)
+		count += strstr(names[i], text) != NULL;
+	file_list_free(names, names_len);
+	return count;
+}
+
+/* Turns until so many names are there. */
+static void wait_names(const char *dir, const char *text, size_t count)
+{
+	int64_t until = clock_mono_ms(&clock_real) + PATIENCE_MS;
+
+	while (count_names(dir, text) != count) {
+		assert_true(clock_mono_ms(&clock_real) < until);
+		whole_turn(&whole);
+		usleep(1000);
+	}
+}
+
+static void wait_earliest(const char *name, int64_t offset)
+{
+	int64_t until = clock_mono_ms(&clock_real) + PATIENCE_MS;
+
+	while (earliest(name) != offset) {
+		assert_true(clock_mono_ms(&clock_real) < until);
+		whole_turn(&whole);
+		usleep(1000);
+	}
+}
+
+/* -- tests ---------------------------------------------------------------------------------------
+ */
+
+static void old_records_go_and_the_offsets_go_on(void **state)
+{
+	static const char *const settings[] = {"log.initial.task.delay.ms=0",
+					       "log.retention.check.interval.ms=20",
+					       "log.segment.delete.delay.ms=0", NULL};
+	struct whole_call call;
+
+	(void)state;
+	whole_open(&whole, settings);
+	whole_make_topic(&whole, "t", 1);
+	assert_int_equal(produce_at("t", 1000), 0); /* of 1970 */
+	wait_earliest("t", 1);
+	wait_names("t-0", "00000000000000000000", 0);
+	assert_int_equal(count_names("t-0", "00000000000000000001.log"), 1);
+	begin_fetch(&call, "t", 0, 0);
+	whole_ask(&call);
+	assert_int_equal(end_fetch(&call), 1); /* OFFSET_OUT_OF_RANGE */
+	whole_restart(&whole);
+	assert_int_equal(earliest("t"), 1);
+	assert_int_equal(produce_at("t", clock_wall_ms(&clock_real)), 0);
+	begin_fetch(&call, "t", 1, 0);
+	whole_ask(&call);
+	assert_int_equal(end_fetch(&call), 0);
+	whole_close(&whole);
+}
+
+static void a_fetch_that_waits_hears_that_its_offset_is_gone(void **state)
+{
+	static const char *const settings[] = {"log.initial.task.delay.ms=300",
+					       "log.retention.check.interval.ms=20", NULL};
+	struct whole_call call;
+	int64_t until = clock_mono_ms(&clock_real) + PATIENCE_MS;
+
+	(void)state;
+	whole_open(&whole, settings);
+	whole_make_topic(&whole, "t", 1);
+	assert_int_equal(produce_at("t", 1000), 0);
+	begin_fetch(&call, "t", 0, 10 * PATIENCE_MS); /* fewer bytes than it wants */
+	whole_send(&call);
+	while (!call.done) {
+		assert_true(clock_mono_ms(&clock_real) < until);
+		whole_turn(&whole);
+		usleep(1000);
+	}
+	whole_await(&call);
+	assert_int_equal(end_fetch(&call), 1);
+	whole_close(&whole);
+}
+
+static void dropped_segments_wait_for_their_delay(void **state)
+{
+	static const char *const settings[] = {"log.initial.task.delay.ms=0",
+					       "log.retention.check.interval.ms=20",
+					       "log.segment.delete.delay.ms=3600000", NULL};
+
+	(void)state;
+	whole_open(&whole, settings);
+	whole_make_topic(&whole, "t", 1);
+	assert_int_equal(produce_at("t", 1000), 0);
+	wait_names("t-0", "00000000000000000000.log.deleted", 1);
+	whole_restart(&whole); /* a start clears up */
+	wait_names("t-0", ".deleted", 0);
+	whole_close(&whole);
+}
+
+static void a_deleted_topic_waits_for_its_delay(void **state)
+{
+	static const char *const settings[] = {"log.segment.delete.delay.ms=3600000", NULL};
+
+	(void)state;
+	whole_open(&whole, settings);
+	whole_make_topic(&whole, "t", 3);
+	delete_topic("t");
+	wait_names(".", "-delete", 3);
+	whole_make_topic(&whole, "t", 1);
+	assert_int_equal(count_names(".", "t-0"), 2);
+	whole_restart(&whole); /* a start clears up */
+	wait_names(".", "-delete", 0);
+	assert_int_equal(count_names(".", "t-0"), 1);
+	whole_close(&whole);
+}
+
+static void a_deleted_topic_goes_after_its_delay(void **state)
+{
+	static const char *const settings[] = {"log.segment.delete.delay.ms=30", NULL};
+
+	(void)state;
+	whole_open(&whole, settings);
+	whole_make_topic(&whole, "t", 3);
+	assert_int_equal(produce_at("t", 1000), 0);
+	delete_topic("t");
+	wait_names(".", "t-", 0);
+	whole_close(&whole);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(old_records_go_and_the_offsets_go_on),
+	    cmocka_unit_test(a_fetch_that_waits_hears_that_its_offset_is_gone),
+	    cmocka_unit_test(dropped_segments_wait_for_their_delay),
+	    cmocka_unit_test(a_deleted_topic_waits_for_its_delay),
+	    cmocka_unit_test(a_deleted_topic_goes_after_its_delay),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
