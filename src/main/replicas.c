@@ -232,6 +232,7 @@ static void replicas_open_one(struct job *job)
 	    .clean = logdir->clean,
 	    .recovery_point = checkpoint_get(&logdir->recovery_points, found->topic, found->idx, 0),
 	    .log_start = checkpoint_get(&logdir->log_starts, found->topic, found->idx, 0),
+	    .cleaned = checkpoint_get(&logdir->cleaned, found->topic, found->idx, 0),
 	    .high_watermark = checkpoint_get(&logdir->high_watermarks, found->topic, found->idx, 0),
 	};
 	enum err err = dir != NULL ? logdir_read_topic_id(dir, &args.topic_id) : ERR_NOMEM;

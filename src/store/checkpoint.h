@@ -1,6 +1,6 @@
 /*
  * The checkpoint files of a log directory: recovery-point-offset-checkpoint,
- * log-start-offset-checkpoint, replication-offset-checkpoint. Text: "0\n<count>\n" and a line
+ * log-start-offset-checkpoint, replication-offset-checkpoint, cleaner-offset-checkpoint. Text: "0\n<count>\n" and a line
  * "<topic> <partition> <offset>" for each.
  */
 #ifndef STORE_CHECKPOINT_H
@@ -12,6 +12,7 @@
 #define CHECKPOINT_RECOVERY_POINT "recovery-point-offset-checkpoint"
 #define CHECKPOINT_LOG_START	  "log-start-offset-checkpoint"
 #define CHECKPOINT_HIGH_WATERMARK "replication-offset-checkpoint"
+#define CHECKPOINT_CLEANER	  "cleaner-offset-checkpoint"
 
 struct checkpoint_entry {
 	struct str topic; /* of a read checkpoint: points into its text */

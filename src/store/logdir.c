@@ -79,6 +79,8 @@ static enum err logdir_begin(struct logdir *logdir)
 	if (err == ERR_OK)
 		err = logdir_read_checkpoint(logdir, CHECKPOINT_HIGH_WATERMARK,
 					     &logdir->high_watermarks);
+	if (err == ERR_OK)
+		err = logdir_read_checkpoint(logdir, CHECKPOINT_CLEANER, &logdir->cleaned);
 	return err;
 }
 
@@ -124,6 +126,7 @@ void logdir_close(struct logdir *logdir)
 	checkpoint_fini(&logdir->recovery_points);
 	checkpoint_fini(&logdir->log_starts);
 	checkpoint_fini(&logdir->high_watermarks);
+	checkpoint_fini(&logdir->cleaned);
 	file_close(logdir->lock_fd);
 	free(logdir->path);
 	free(logdir);

@@ -21,7 +21,8 @@ struct logdir {
 	int lock_fd;	      /* -1: it was unusable at start */
 	bool clean;	      /* the mark was there: the last stop was clean */
 	int64_t broker_epoch; /* of the last run, from the mark; -1 unknown */
-	struct checkpoint recovery_points, log_starts, high_watermarks; /* as found at start */
+	/* As found at start. */
+	struct checkpoint recovery_points, log_starts, high_watermarks, cleaned;
 	/* private */
 	_Atomic bool failed;
 	_Atomic bool watched; /* the three below are set */

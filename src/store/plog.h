@@ -47,7 +47,10 @@
  * replication-offset-checkpoint (checkpoint.h), .lock and .kafka_cleanshutdown (logdir.h).
  *
  * After an unclean stop the batches from the recovery point on are read and checked; the first bad
- * one, and all that follows, is cut off; indexes and producer state are made anew for that part
+ * one, and all that follows, is cut off, and so is what follows a segment that ends before the next
+ * one begins: a power cut may take the end of the one and leave the other. (A cleaner leaves such
+ * holes, too: it works below the recovery point only, and its checkpoint,
+ * cleaner-offset-checkpoint, says where.) Indexes and producer state are made anew for that part
  * only. So everything below a recovery point is on disk before it is written: batches, indexes,
  * leader epochs.
  *
@@ -129,6 +132,9 @@ struct plog_open_args {
 	bool clean;	      /* the directory was stopped cleanly: trust what is there */
 	int64_t recovery_point; /* from its checkpoint, 0 when unknown */
 	int64_t log_start;	/* from its checkpoint, 0 when unknown */
+	/* From the cleaner's checkpoint, 0 when there is none: below it a segment may end before
+	 * the next one begins. */
+	int64_t cleaned;
 	int64_t high_watermark; /* from its checkpoint, 0 when unknown; cut to what is there */
 };
 /*

@@ -205,6 +205,23 @@ static enum err recover_finish_seg(struct recover *recover, uint32_t slot)
 	return err;
 }
 
+/*
+ * Does the segment behind this one begin where this one ends? If not, the end of this one was lost,
+ * or it is what a cleaner has left.
+ */
+static bool recover_goes_on(const struct recover *recover, uint32_t slot)
+{
+	struct plog *log = recover->log;
+	int64_t next = slot + 1 < log->segs_len ? log->segs[slot + 1]->base_offset : -1;
+
+	if (next <= recover->end || next <= recover->trusted || next <= recover->args->cleaned)
+		return true;
+	log_warn("store", "%s: segment %lld ends at %lld, before segment %lld begins",
+		 seg_dir_path(log->dir), (long long)log->segs[slot]->base_offset,
+		 (long long)recover->end, (long long)next);
+	return false;
+}
+
 static enum err recover_scan_from(struct recover *recover, struct replay *replay, uint32_t first)
 {
 	struct plog *log = recover->log;
@@ -217,7 +234,7 @@ static enum err recover_scan_from(struct recover *recover, struct replay *replay
 					   &whole);
 	for (uint32_t i = check; i < log->segs_len && err == ERR_OK; i++) {
 		err = recover_scan_seg(recover, replay, i, i == check, &whole);
-		if (err == ERR_OK && !whole)
+		if (err == ERR_OK && (!whole || !recover_goes_on(recover, i)))
 			err = recover_drop_segs(log, i + 1);
 		else if (err == ERR_OK && i + 1 < log->segs_len)
 			err = recover_finish_seg(recover, i);

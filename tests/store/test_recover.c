@@ -194,6 +194,37 @@ static void what_follows_a_damaged_segment_goes(void **state)
 }
 
 /* Only what is above the recovery point is checked: damage below it is not even seen. */
+/* A power cut took the end of a segment that was not synced, and not the one behind it. */
+static void r4_a_hole_between_segments_ends_the_log(void **state)
+{
+	struct world *w = *state;
+	uint32_t starts[32], second;
+	char *path = support_path(w, 0, ".log");
+
+	w->cfg.segment_bytes = 2000;
+	fill(w, 20);
+	assert_true(w->log->segs_len > 2);
+	second = (uint32_t)w->log->segs[1]->base_offset;
+	world_kill(w);
+	assert_true(batch_starts(w, 0, starts, ARRAY_LEN(starts)) > 2);
+	support_cut(path, starts[2]);
+	/* Below the recovery point, and where a cleaner was, it is none. */
+	w->args.recovery_point = second;
+	world_open(w);
+	assert_int_equal(plog_end(w->log), 60);
+	world_kill(w);
+	w->args.recovery_point = 0;
+	w->args.cleaned = second;
+	world_open(w);
+	assert_int_equal(plog_end(w->log), 60);
+	world_kill(w);
+	w->args.cleaned = 0;
+	world_open(w);
+	assert_int_equal(plog_end(w->log), 6);
+	assert_int_equal(support_read_all(w, 0, 4096), 2);
+	free(path);
+}
+
 static void recovery_begins_at_the_recovery_point(void **state)
 {
 	struct world *w = *state;
@@ -476,6 +507,7 @@ int main(void)
 	    TEST(a_flipped_byte_cuts_from_its_batch_on),
 	    TEST(zeros_behind_the_end_are_cut),
 	    TEST(what_follows_a_damaged_segment_goes),
+	    TEST(r4_a_hole_between_segments_ends_the_log),
 	    TEST(recovery_begins_at_the_recovery_point),
 	    TEST(a_later_checkpoint_replaces_its_snapshot),
 	    TEST(damaged_indexes_are_no_harm),
