@@ -131,6 +131,19 @@ static enum err recover_swap_in(const char *dir, const char *name)
 	return err;
 }
 
+static enum err recover_swap_all(const char *dir, char **names, size_t len,
+				 const struct recover_swap *swap, bool logs)
+{
+	enum err err = ERR_OK;
+	int64_t offset;
+
+	for (size_t i = 0; i < len && err == ERR_OK; i++)
+		if (recover_ends(names[i], ".swap") && recover_offset(names[i], &offset) &&
+		    offset < swap->cleaned_min && recover_ends(names[i], ".log.swap") == logs)
+			err = recover_swap_in(dir, names[i]);
+	return err;
+}
+
 /* Second and third pass: the originals go, the rewrites take their names. */
 static enum err recover_complete_swap(const char *dir, char **names, size_t len,
 				      const struct recover_swap *swap)
@@ -143,10 +156,18 @@ static enum err recover_complete_swap(const char *dir, char **names, size_t len,
 		    offset >= swap->first && offset < swap->next_max &&
 		    !recover_ends(names[i], ".checkpoint"))
 			err = recover_remove(dir, names[i]);
-	for (size_t i = 0; i < len && err == ERR_OK; i++)
-		if (recover_ends(names[i], ".swap") && recover_offset(names[i], &offset) &&
-		    offset < swap->cleaned_min)
-			err = recover_swap_in(dir, names[i]);
+	/*
+	 * Each step is on disk before the next: see clean_swap.h for the order. The log goes first,
+	 * for what has its offset in its name is removed while it is called .log.swap.
+	 */
+	if (err == ERR_OK)
+		err = file_sync_dir(dir);
+	if (err == ERR_OK)
+		err = recover_swap_all(dir, names, len, swap, true);
+	if (err == ERR_OK)
+		err = file_sync_dir(dir);
+	if (err == ERR_OK)
+		err = recover_swap_all(dir, names, len, swap, false);
 	return err;
 }
 
