@@ -146,6 +146,10 @@ static const struct plog_config *replicas_plog_config(struct replicas *replicas,
 	cfg.preallocate = topic->preallocate;
 	cfg.compact = (topic->cleanup & TOPIC_CLEANUP_COMPACT) != 0;
 	cfg.drop_old = (topic->cleanup & TOPIC_CLEANUP_DELETE) != 0;
+	cfg.delete_retention_ms = topic->delete_retention_ms;
+	cfg.min_compaction_lag_ms = topic->min_compaction_lag_ms;
+	cfg.max_compaction_lag_ms = topic->max_compaction_lag_ms;
+	cfg.min_cleanable_ratio = topic->min_cleanable_dirty_ratio;
 	cfg.retention_ms = topic->retention_ms;
 	cfg.retention_bytes = topic->retention_bytes;
 	cfg.file_delete_delay_ms = topic->file_delete_delay_ms;

@@ -23,6 +23,9 @@ void plog_config_init(struct plog_config *cfg)
 	    .retention_ms = 7 * 24 * 3600 * 1000LL,
 	    .retention_bytes = -1,
 	    .file_delete_delay_ms = 60 * 1000LL,
+	    .delete_retention_ms = 24 * 3600 * 1000LL,
+	    .max_compaction_lag_ms = INT64_MAX,
+	    .min_cleanable_ratio = 0.5,
 	};
 }
 

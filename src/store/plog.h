@@ -43,8 +43,9 @@
  * at a start. A directory `<topic>-<n>.<hex>-delete` is a deleted partition, `-future` one on its
  * way between log directories, `-stray` one that the metadata did not know.
  *
- * The directory above holds recovery-point-offset-checkpoint, log-start-offset-checkpoint and
- * replication-offset-checkpoint (checkpoint.h), .lock and .kafka_cleanshutdown (logdir.h).
+ * The directory above holds recovery-point-offset-checkpoint, log-start-offset-checkpoint,
+ * replication-offset-checkpoint and cleaner-offset-checkpoint (checkpoint.h), .lock and
+ * .kafka_cleanshutdown (logdir.h).
  *
  * After an unclean stop the batches from the recovery point on are read and checked; the first bad
  * one, and all that follows, is cut off, and so is what follows a segment that ends before the next
@@ -91,7 +92,10 @@ struct plog_config {
 	int32_t index_max_bytes;      /* segment.index.bytes */
 	int64_t producer_expiry_ms;   /* producer.id.expiration.ms */
 	bool preallocate;     /* preallocate: of no effect here, files grow as they are written */
-	bool compact;	      /* cleanup.policy holds compact; for the cleaner to come */
+	bool compact;	      /* cleanup.policy holds compact */
+	int64_t delete_retention_ms;			      /* delete.retention.ms */
+	int64_t min_compaction_lag_ms, max_compaction_lag_ms; /* min., max.compaction.lag.ms */
+	double min_cleanable_ratio;			      /* min.cleanable.dirty.ratio */
 	bool drop_old;	      /* cleanup.policy holds delete: the next two count */
 	int64_t retention_ms; /* retention.ms, -1: none */
 	int64_t retention_bytes;      /* retention.bytes, -1: none */

@@ -169,7 +169,7 @@ enum err plog_load_offsets(struct plog *log, struct seg *seg)
 	if (loaded)
 		return ERR_OK;
 	err = seg_pin_offsets(seg);
-	if (err == ERR_NOFILE) {
+	if (err == ERR_NOFILE && !seg_is_gone(seg)) {
 		plog_no_index(log, &seg->offsets);
 		return ERR_OK;
 	}
@@ -186,7 +186,7 @@ static enum err plog_load_times_file(struct plog *log, struct seg *seg)
 	int fd;
 
 	err = seg_open_times(seg, &fd);
-	if (err == ERR_NOFILE) {
+	if (err == ERR_NOFILE && !seg_is_gone(seg)) {
 		plog_no_index(log, &seg->times);
 		return ERR_OK;
 	}

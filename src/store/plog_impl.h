@@ -72,13 +72,21 @@ struct plog {
 	struct epoch_cache epochs; /* both */
 	struct producer_state *producers; /* append; NULL until there is one */
 	uint32_t cuts;			  /* list: truncations; what was seen before one is void */
+	uint32_t swaps;			  /* list: segments replaced; so are positions */
 	struct plog_marks *marks;	  /* list; NULL until the first append or read */
 	struct plog_tasks tasks;	  /* append */
 	struct plog_tasks dropped;	  /* append: doomed, for a durable start to come */
 	_Atomic bool awaits_start;	  /* dropped is not empty */
+	struct clean_swap *swap;	  /* append: one that is under way; see clean_swap.h */
 };
 
 #define PLOG_MAGIC 0x9106feedu
+
+/*
+ * Who meets a segment that cleaning has replaced looks again, at the new list. Each try meets
+ * another swap then, so a few are enough.
+ */
+#define PLOG_SWAP_TRIES 64
 
 /* plog.c */
 struct plog *plog_new(const struct plog_env *env, const struct plog_config *cfg, const char *dir,
@@ -114,6 +122,9 @@ enum err plog_apply_producer(struct plog *log, struct bytes batch,
 			     const struct batch_header *header,
 			     enum producer_trust trust) must_check;
 enum err plog_write_txns(struct plog *log, struct seg *seg, size_t done_from) must_check;
+
+/* plog_truncate.c: [list] what was remembered of positions is void */
+void plog_forget_marks(struct plog *log);
 
 /* plog_roll.c */
 /* What a write would add to the active segment. */

@@ -20,7 +20,7 @@ struct plog_look {
 	int64_t seg_end;  /* where the segment's offsets end, exclusive */
 	int64_t from, to; /* positions, -1 not known */
 	bool is_active;
-	uint32_t cuts; /* the log's, then */
+	uint32_t moves; /* the log's truncations and swaps, then */
 };
 
 static int64_t plog_mark_in(const struct plog_mark *marks, size_t len, const struct seg *seg,
@@ -72,7 +72,7 @@ static void plog_look(struct plog *log, int64_t offset, int64_t max_offset, stru
 	pthread_mutex_lock(&log->list);
 	look->start = plog_start(log);
 	look->end = plog_end(log);
-	look->cuts = log->cuts;
+	look->moves = log->cuts + log->swaps;
 	if (log->segs_len > 0 && offset >= look->start && offset < look->end) {
 		slot = plog_seg_slot(log, offset);
 		look->seg = seg_ref(log->segs[slot]);
@@ -92,7 +92,7 @@ static void plog_remember(struct plog *log, const struct plog_look *look, int64_
 	struct plog_mark mark = {offset, look->seg->base_offset, (uint32_t)look->to};
 
 	pthread_mutex_lock(&log->list);
-	if (log->marks != NULL && log->cuts == look->cuts &&
+	if (log->marks != NULL && log->cuts + log->swaps == look->moves &&
 	    plog_mark_of(log, look->seg, offset) < 0) {
 		log->marks->read[log->marks->read_next] = mark;
 		log->marks->read_next = (log->marks->read_next + 1) % PLOG_MARKS_READ;
@@ -169,7 +169,7 @@ static enum err plog_read_err(enum err err)
 	return err;
 }
 
-/* Takes look->seg's reference. */
+/* Takes look->seg's reference when it returns 0. */
 static enum err plog_give(struct plog *log, struct plog_look *look, int64_t next_offset,
 			  struct slice *out, struct plog_read_info *info)
 {
@@ -181,10 +181,8 @@ static enum err plog_give(struct plog *log, struct plog_look *look, int64_t next
 	    look->is_active && from >= look->seg->old_bytes && look->size - from <= RECENT_BYTES;
 	plog_remember(log, look, next_offset);
 	err = seg_pin(look->seg);
-	if (err != ERR_OK) {
-		seg_unref(look->seg);
-		return plog_read_err(err);
-	}
+	if (err != ERR_OK)
+		return err;
 	*out = seg_slice(look->seg, from, len);
 	return ERR_OK;
 }
@@ -215,11 +213,17 @@ static enum err plog_read_try(struct plog *log, int64_t *offset, int64_t max_off
 	err = plog_look_further(log, &look, *offset, max_offset);
 	if (err == ERR_OK && look.from < look.to)
 		err = plog_limit(log, &look, max_bytes, min_one, &next_offset);
-	if (err == ERR_OK && look.from < look.to)
-		return plog_give(log, &look, next_offset, out, info);
-	if (err == ERR_OK && look.from >= (int64_t)look.size && !look.is_active) {
+	if (err == ERR_OK && look.from < look.to) {
+		err = plog_give(log, &look, next_offset, out, info);
+		if (err == ERR_OK)
+			return ERR_OK;
+	} else if (err == ERR_OK && look.from >= (int64_t)look.size && !look.is_active) {
 		*again = true;
 		*offset = look.seg_end;
+	}
+	if (err == ERR_NOFILE && seg_is_gone(look.seg)) {
+		*again = true; /* cleaned meanwhile: it is in another one now */
+		err = ERR_OK;
 	}
 	seg_unref(look.seg);
 	return plog_read_err(err);

@@ -235,20 +235,35 @@ static void plog_time_earliest(struct plog *log, struct plog_time_offset *out)
 	pthread_mutex_unlock(&log->list);
 }
 
-static enum err plog_time_in_log(struct plog *log, int64_t ts, int64_t upper,
-				 struct plog_time_offset *out)
+/* *again: a segment was replaced by cleaning meanwhile. */
+static enum err plog_time_try(struct plog *log, int64_t ts, int64_t upper,
+			      struct plog_time_offset *out, bool *again)
 {
 	struct plog_time_seg *segs;
 	size_t len;
 	enum err err;
 
+	*again = false;
 	err = plog_time_segs(log, &segs, &len);
 	if (err == ERR_OK)
 		err = ts == PLOG_TIME_MAX ? plog_time_largest(log, segs, len, upper, out)
 					  : plog_time_search(log, segs, len, ts, upper, out);
-	for (size_t i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++) {
+		*again = *again || (err == ERR_NOFILE && seg_is_gone(segs[i].seg));
 		seg_unref(segs[i].seg);
+	}
 	free(segs);
+	return err;
+}
+
+static enum err plog_time_in_log(struct plog *log, int64_t ts, int64_t upper,
+				 struct plog_time_offset *out)
+{
+	bool again = true;
+	enum err err = ERR_OK;
+
+	for (int tries = 0; again && tries < PLOG_SWAP_TRIES; tries++)
+		err = plog_time_try(log, ts, upper, out, &again);
 	if (err != ERR_OK || out->offset >= upper)
 		*out = (struct plog_time_offset){-1, -1, -1};
 	if (err == ERR_IO || err == ERR_BADFILE)

@@ -8,17 +8,23 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "store/clean_swap.h"
 #include "store/txn_index.h"
 
-/* What was remembered of positions is void; readers that look meanwhile must not remember more. */
-static void plog_forget_marks(struct plog *log)
+void plog_forget_marks(struct plog *log)
 {
-	log->cuts++;
-	log->claim_void = true;
 	for (size_t i = 0; log->marks != NULL && i < PLOG_MARKS_TAIL; i++)
 		log->marks->tail[i].offset = -1;
 	for (size_t i = 0; log->marks != NULL && i < PLOG_MARKS_READ; i++)
 		log->marks->read[i].offset = -1;
+}
+
+/* Readers that look meanwhile must not remember positions. */
+static void plog_note_cut(struct plog *log)
+{
+	log->cuts++;
+	log->claim_void = true;
+	plog_forget_marks(log);
 }
 
 /* Takes the segments from `slot` on off the list and removes their files. */
@@ -29,7 +35,7 @@ static enum err plog_drop_segs(struct plog *log, uint32_t slot)
 
 	pthread_mutex_lock(&log->list);
 	log->segs_len = slot;
-	plog_forget_marks(log);
+	plog_note_cut(log);
 	pthread_mutex_unlock(&log->list);
 	for (uint32_t i = slot; i < len; i++) {
 		struct seg *seg = log->segs[i];
@@ -148,7 +154,7 @@ static enum err plog_cut_seg(struct plog *log, struct seg *seg, int64_t offset)
 	atomic_fetch_sub(&log->size_bytes, (int64_t)(seg->size_bytes - pos));
 	pthread_mutex_lock(&log->list);
 	seg->size_bytes = pos;
-	plog_forget_marks(log);
+	plog_note_cut(log);
 	pthread_mutex_unlock(&log->list);
 	if (seg->old_bytes > pos)
 		seg->old_bytes = pos;
@@ -277,7 +283,7 @@ enum err plog_truncate_to(struct plog *log, int64_t offset)
 	enum err err;
 
 	must_be(log, PLOG_MAGIC);
-	if (plog_failed(log))
+	if (plog_failed(log) || clean_swap_complete(log) != ERR_OK)
 		return ERR_KAFKA_STORAGE_ERROR;
 	if (offset < plog_start(log))
 		return ERR_OFFSET_OUT_OF_RANGE;
@@ -299,7 +305,7 @@ enum err plog_truncate_fully_at(struct plog *log, int64_t offset)
 
 	must_be(log, PLOG_MAGIC);
 	must(offset >= 0);
-	if (plog_failed(log))
+	if (plog_failed(log) || clean_swap_complete(log) != ERR_OK)
 		return ERR_KAFKA_STORAGE_ERROR;
 	log_info("store", "%s: emptied, to begin at %lld", seg_dir_path(log->dir),
 		 (long long)offset);

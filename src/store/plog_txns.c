@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#include "store/txn_index.h"
-
 /* Those segments from the one that holds `from` on that have a transaction index. */
 struct plog_txn_segs {
 	struct seg **segs; /* with references */
@@ -58,12 +56,9 @@ static enum err plog_txn_collect(struct seg *seg, int64_t from, int64_t to,
 				 struct plog_txn_list *list, bool *done)
 {
 	struct txn_index_entry *entries;
-	struct seg_path path;
 	size_t len;
-	enum err err;
+	enum err err = seg_read_txns(seg, &entries, &len);
 
-	err = txn_index_read(seg_path_of(&path, seg->dir, seg->base_offset, ".txnindex"), &entries,
-			     &len);
 	for (size_t i = 0; i < len && err == ERR_OK && !*done; i++) {
 		if (entries[i].last_offset >= from && entries[i].first_offset < to)
 			err = plog_txn_add(list, &entries[i]);
@@ -96,24 +91,34 @@ static enum err plog_txn_give(struct plog_txn_list *list, struct arena *arena,
 	return ERR_OK;
 }
 
+static enum err plog_txn_collect_all(struct plog *log, int64_t from, int64_t to,
+				     struct plog_txn_list *list)
+{
+	struct plog_txn_segs segs;
+	bool done = false;
+	enum err err = plog_txn_segs(log, from, &segs);
+
+	list->len = 0;
+	for (size_t i = 0; i < segs.len; i++) {
+		if (err == ERR_OK && !done)
+			err = plog_txn_collect(segs.segs[i], from, to, list, &done);
+		seg_unref(segs.segs[i]);
+	}
+	free(segs.segs);
+	return err;
+}
+
 enum err plog_aborted_txns(struct plog *log, int64_t from, int64_t to, struct arena *arena,
 			   struct plog_aborted **aborted, size_t *aborted_len)
 {
 	struct plog_txn_list list = {0};
-	struct plog_txn_segs segs;
-	bool done = false;
-	enum err err;
+	enum err err = ERR_NOFILE;
 
 	must_be(log, PLOG_MAGIC);
 	*aborted = NULL;
 	*aborted_len = 0;
-	err = plog_txn_segs(log, from, &segs);
-	for (size_t i = 0; i < segs.len; i++) {
-		if (err == ERR_OK && !done)
-			err = plog_txn_collect(segs.segs[i], from, to, &list, &done);
-		seg_unref(segs.segs[i]);
-	}
-	free(segs.segs);
+	for (int tries = 0; err == ERR_NOFILE && tries < PLOG_SWAP_TRIES; tries++)
+		err = plog_txn_collect_all(log, from, to, &list);
 	if (err == ERR_OK)
 		err = plog_txn_give(&list, arena, aborted, aborted_len);
 	free(list.entries);

@@ -94,6 +94,8 @@ struct seg *seg_new(struct seg_dir *dir, int64_t base_offset)
 	index_init(&seg->times, INDEX_TIME);
 	seg->max_timestamp = seg->max_offset = seg->modified_ms = -1;
 	seg->first_timestamp = -2;
+	atomic_init(&seg->gone, false);
+	atomic_init(&seg->is_swapping, false);
 	return seg;
 }
 
@@ -159,19 +161,34 @@ enum err seg_create_indexes(struct seg *seg)
 	return err;
 }
 
+/* A swapping segment's file has its last name when it has not the other any more. */
+static enum err seg_open_name(const struct seg *seg, const char *suffix, int *fd)
+{
+	struct seg_path path;
+	char swap[32];
+	enum err err = ERR_NOFILE;
+
+	if (atomic_load(&seg->is_swapping)) {
+		snprintf(swap, sizeof(swap), "%s.swap", suffix);
+		err = file_open(seg_path_of(&path, seg->dir, seg->base_offset, swap), O_RDWR, fd);
+	}
+	if (err == ERR_NOFILE)
+		err = file_open(seg_path_of(&path, seg->dir, seg->base_offset, suffix), O_RDWR, fd);
+	return err;
+}
+
 /* Opens what the name means in this directory, even while it is being renamed. */
 static enum err seg_open_file(const struct seg *seg, const char *suffix, int *fd)
 {
 	const char *dir;
-	struct seg_path path;
 	enum err err;
 
 	do {
-		if (atomic_load(&seg->gone))
+		if (seg_is_gone(seg))
 			return ERR_NOFILE;
 		dir = seg_dir_path(seg->dir);
-		err = file_open(seg_path_of(&path, seg->dir, seg->base_offset, suffix), O_RDWR, fd);
-		if (dir == seg_dir_path(seg->dir) && !atomic_load(&seg->gone))
+		err = seg_open_name(seg, suffix, fd);
+		if (dir == seg_dir_path(seg->dir) && !seg_is_gone(seg))
 			return err;
 		if (err == ERR_OK)
 			file_close(*fd);
@@ -215,6 +232,23 @@ void seg_unpin_offsets(struct seg *seg)
 enum err seg_open_times(const struct seg *seg, int *fd)
 {
 	return seg_open_file(seg, ".timeindex", fd);
+}
+
+enum err seg_read_txns(const struct seg *seg, struct txn_index_entry **entries, size_t *len)
+{
+	enum err err;
+	int fd;
+
+	*entries = NULL;
+	*len = 0;
+	err = seg_open_file(seg, ".txnindex", &fd);
+	if (err == ERR_NOFILE)
+		return seg_is_gone(seg) ? ERR_NOFILE : ERR_OK;
+	if (err != ERR_OK)
+		return err;
+	err = txn_index_read_from(fd, entries, len);
+	file_close(fd);
+	return err;
 }
 
 static void seg_slice_release(void *owner)

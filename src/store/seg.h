@@ -16,6 +16,7 @@
 #include "store/batch_view.h"
 #include "store/index.h"
 #include "store/seg_cache.h"
+#include "store/txn_index.h"
 
 /* The partition's directory, shared by its log and segments. */
 struct seg_dir {
@@ -59,7 +60,15 @@ struct seg {
 	bool has_indexes;		     /* append: both index files exist */
 	bool dirty;			     /* append: written since the last sync */
 	bool fresh;			     /* append: its names are not synced yet */
+	/* What cleaning has just put in the place of others: its files still end with ".swap". */
+	_Atomic bool is_swapping;
 };
+
+/* Who needed it looks at the log's list again: deleted, or replaced by cleaning. */
+static inline bool seg_is_gone(const struct seg *seg)
+{
+	return atomic_load(&seg->gone);
+}
 
 /* A path with room for it on the stack. */
 struct seg_path {
@@ -91,6 +100,12 @@ enum err seg_pin_offsets(struct seg *seg) must_check;
 void seg_unpin_offsets(struct seg *seg);
 /* The time index is opened for each use. */
 enum err seg_open_times(const struct seg *seg, int *fd) must_check;
+
+/*
+ * Its aborted transactions, malloc'd; none without an index. ERR_NOFILE when the segment is gone.
+ */
+enum err seg_read_txns(const struct seg *seg, struct txn_index_entry **entries,
+		       size_t *len) must_check;
 
 /* A range, pinned. Takes the pin and the reference of the caller. */
 struct slice seg_slice(struct seg *seg, uint32_t pos, uint32_t len_bytes);

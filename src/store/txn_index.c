@@ -22,9 +22,21 @@ static enum err txn_index_encode(const struct txn_index_entry *entries, size_t l
 	return wr->err;
 }
 
-enum err txn_index_append(const char *path, const struct txn_index_entry *entries, size_t len)
+enum err txn_index_write(int fd, const struct txn_index_entry *entries, size_t len, off_t pos)
 {
 	struct wr wr;
+	enum err err;
+
+	wr_init(&wr, TXN_INDEX_BYTES_MAX);
+	err = txn_index_encode(entries, len, &wr);
+	if (err == ERR_OK)
+		err = file_pwrite(fd, wr.buf, wr.len_bytes, pos);
+	wr_fini(&wr);
+	return err;
+}
+
+enum err txn_index_append(const char *path, const struct txn_index_entry *entries, size_t len)
+{
 	off_t size;
 	enum err err;
 	int fd;
@@ -32,13 +44,9 @@ enum err txn_index_append(const char *path, const struct txn_index_entry *entrie
 	err = file_open(path, O_WRONLY | O_CREAT, &fd);
 	if (err != ERR_OK)
 		return err;
-	wr_init(&wr, TXN_INDEX_BYTES_MAX);
-	err = txn_index_encode(entries, len, &wr);
+	err = file_size(fd, &size);
 	if (err == ERR_OK)
-		err = file_size(fd, &size);
-	if (err == ERR_OK)
-		err = file_pwrite(fd, wr.buf, wr.len_bytes, size - size % TXN_INDEX_ENTRY_BYTES);
-	wr_fini(&wr);
+		err = txn_index_write(fd, entries, len, size - size % TXN_INDEX_ENTRY_BYTES);
 	file_close(fd);
 	return err;
 }
@@ -81,21 +89,41 @@ enum err txn_index_parse(struct bytes content, struct txn_index_entry **entries,
 	return ERR_OK;
 }
 
-enum err txn_index_read(const char *path, struct txn_index_entry **entries, size_t *len)
+enum err txn_index_read_from(int fd, struct txn_index_entry **entries, size_t *len)
 {
-	size_t content_bytes;
-	char *content;
-	enum err err;
+	uint8_t *content;
+	size_t got;
+	off_t size;
+	enum err err = file_size(fd, &size);
 
 	*entries = NULL;
 	*len = 0;
-	err = file_read_all(path, TXN_INDEX_BYTES_MAX, &content, &content_bytes);
-	if (err == ERR_NOFILE)
-		return ERR_OK;
+	if (err == ERR_OK && size > (off_t)TXN_INDEX_BYTES_MAX)
+		err = ERR_BADFILE;
+	if (err != ERR_OK)
+		return err;
+	content = malloc((size_t)size + 1);
+	if (content == NULL)
+		return ERR_NOMEM;
+	err = file_pread(fd, content, (size_t)size, 0, &got);
 	if (err == ERR_OK)
-		err = txn_index_parse((struct bytes){(uint8_t *)content, content_bytes}, entries,
-				      len);
+		err = txn_index_parse((struct bytes){content, got}, entries, len);
 	free(content);
+	return err;
+}
+
+enum err txn_index_read(const char *path, struct txn_index_entry **entries, size_t *len)
+{
+	enum err err;
+	int fd;
+
+	*entries = NULL;
+	*len = 0;
+	err = file_open(path, O_RDONLY, &fd);
+	if (err != ERR_OK)
+		return err == ERR_NOFILE ? ERR_OK : err;
+	err = txn_index_read_from(fd, entries, len);
+	file_close(fd);
 	return err;
 }
 

@@ -7,6 +7,8 @@
 #ifndef STORE_TXN_INDEX_H
 #define STORE_TXN_INDEX_H
 
+#include <sys/types.h>
+
 #include "base/err.h"
 #include "base/str.h"
 
@@ -24,6 +26,10 @@ enum err txn_index_append(const char *path, const struct txn_index_entry *entrie
  * another version or offsets that do not rise.
  */
 enum err txn_index_read(const char *path, struct txn_index_entry **entries, size_t *len) must_check;
+enum err txn_index_read_from(int fd, struct txn_index_entry **entries, size_t *len) must_check;
+/* Over what is there from `pos` on. */
+enum err txn_index_write(int fd, const struct txn_index_entry *entries, size_t len,
+			 off_t pos) must_check;
 enum err txn_index_parse(struct bytes content, struct txn_index_entry **entries,
 			 size_t *len) must_check;
 /* Drops those whose marker is at `offset` or later. */
