@@ -214,7 +214,10 @@ static bool recover_goes_on(const struct recover *recover, uint32_t slot)
 	struct plog *log = recover->log;
 	int64_t next = slot + 1 < log->segs_len ? log->segs[slot + 1]->base_offset : -1;
 
-	if (next <= recover->end || next <= recover->trusted || next <= recover->args->cleaned)
+	if (next <= recover->end || next <= recover->args->cleaned)
+		return true;
+	/* What is missing was on disk, in part at least, so it was deleted. */
+	if (recover->end < recover->trusted || next <= recover->args->log_start)
 		return true;
 	log_warn("store", "%s: segment %lld ends at %lld, before segment %lld begins",
 		 seg_dir_path(log->dir), (long long)log->segs[slot]->base_offset,
@@ -225,7 +228,8 @@ static bool recover_goes_on(const struct recover *recover, uint32_t slot)
 static enum err recover_scan_from(struct recover *recover, struct replay *replay, uint32_t first)
 {
 	struct plog *log = recover->log;
-	uint32_t check = recover_slot(log, recover->trusted);
+	/* A roll at the recovery point finishes indexes that the flush before it could not cover. */
+	uint32_t check = recover_slot(log, recover->trusted - 1);
 	bool whole = true;
 	enum err err = ERR_OK;
 

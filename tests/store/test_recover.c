@@ -208,7 +208,7 @@ static void r4_a_hole_between_segments_ends_the_log(void **state)
 	world_kill(w);
 	assert_true(batch_starts(w, 0, starts, ARRAY_LEN(starts)) > 2);
 	support_cut(path, starts[2]);
-	/* Below the recovery point, and where a cleaner was, it is none. */
+	/* Where all was on disk, and where a cleaner was, it is none. */
 	w->args.recovery_point = second;
 	world_open(w);
 	assert_int_equal(plog_end(w->log), 60);
@@ -222,6 +222,31 @@ static void r4_a_hole_between_segments_ends_the_log(void **state)
 	world_open(w);
 	assert_int_equal(plog_end(w->log), 6);
 	assert_int_equal(support_read_all(w, 0, 4096), 2);
+	free(path);
+}
+
+/* A roll finishes the time index after the flush that moved the recovery point there. */
+static void r4_an_index_is_finished_at_the_recovery_point(void **state)
+{
+	struct world *w = *state;
+	char *path = support_path(w, 0, ".timeindex");
+	struct plog_time_offset found;
+	int64_t second;
+
+	w->cfg.segment_bytes = 2000;
+	for (int i = 0; i < 20; i++)
+		support_append(w, (struct batch_of){.records = 1,
+						    .value_bytes = 300,
+						    .timestamp = SUPPORT_NOW_MS + 10 * i});
+	second = w->log->segs[1]->base_offset;
+	world_kill(w);
+	support_cut(path, support_size(path) - 12);
+	w->args.recovery_point = second;
+	world_open(w);
+	assert_int_equal(plog_offset_for_time(w->log, SUPPORT_NOW_MS + 10 * (second - 1), 20, &found),
+			 ERR_OK);
+	assert_int_equal(found.offset, second - 1);
+	assert_int_equal(plog_end(w->log), 20);
 	free(path);
 }
 
@@ -508,6 +533,7 @@ int main(void)
 	    TEST(zeros_behind_the_end_are_cut),
 	    TEST(what_follows_a_damaged_segment_goes),
 	    TEST(r4_a_hole_between_segments_ends_the_log),
+	    TEST(r4_an_index_is_finished_at_the_recovery_point),
 	    TEST(recovery_begins_at_the_recovery_point),
 	    TEST(a_later_checkpoint_replaces_its_snapshot),
 	    TEST(damaged_indexes_are_no_harm),
