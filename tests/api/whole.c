@@ -29,12 +29,10 @@ static void whole_start(struct whole *whole)
 	must(broker_new(whole->config, &clock_real, false, &whole->broker) == ERR_OK);
 }
 
-void whole_open(struct whole *whole, const char *const *settings)
+static void whole_configure(struct whole *whole, const char *const *settings)
 {
 	char message[CONFIG_MESSAGE_SIZE], dirs[128];
 
-	strcpy(whole->dir, "/tmp/barnabas-whole-XXXXXX");
-	must(mkdtemp(whole->dir) != NULL);
 	whole->config = config_new();
 	snprintf(dirs, sizeof(dirs), "log.dirs=%s", whole->dir);
 	whole_set(whole->config, dirs);
@@ -48,7 +46,30 @@ void whole_open(struct whole *whole, const char *const *settings)
 	for (size_t i = 0; settings != NULL && settings[i] != NULL; i++)
 		whole_set(whole->config, settings[i]);
 	must(config_finish(whole->config, message) == ERR_OK);
+}
+
+void whole_open(struct whole *whole, const char *const *settings)
+{
+	strcpy(whole->dir, "/tmp/barnabas-whole-XXXXXX");
+	must(mkdtemp(whole->dir) != NULL);
+	whole_configure(whole, settings);
 	whole_start(whole);
+}
+
+enum err whole_open_dir(struct whole *whole, const char *dir, const char *const *settings)
+{
+	must((size_t)snprintf(whole->dir, sizeof(whole->dir), "%s", dir) < sizeof(whole->dir));
+	whole_configure(whole, settings);
+	return broker_new(whole->config, &clock_real, false, &whole->broker);
+}
+
+enum err whole_end_dir(struct whole *whole)
+{
+	enum err err = broker_end(whole->broker);
+
+	broker_free(whole->broker);
+	config_free(whole->config);
+	return err;
 }
 
 static void whole_stop(struct whole *whole)
@@ -126,8 +147,8 @@ void whole_send(struct whole_call *call)
 	api_dispatch(loop_user(req->loop), req);
 }
 
-/* File ranges into memory, as a socket would send them. */
-static void whole_flatten(struct whole_call *call)
+/* File ranges into memory, as a socket would send them. False: one could not be read. */
+static bool whole_flatten(struct whole_call *call)
 {
 	struct wr *out = &call->req.out;
 	size_t at = 0;
@@ -141,11 +162,38 @@ static void whole_flatten(struct whole_call *call)
 		at = out->cuts[i].at_bytes;
 		room = wr_room(&call->flat, slice->len_bytes);
 		must(room != NULL);
-		must(file_pread(slice->fd, room, slice->len_bytes, slice->pos, &got) == ERR_OK);
-		must(got == slice->len_bytes);
+		if (file_pread(slice->fd, room, slice->len_bytes, slice->pos, &got) != ERR_OK ||
+		    got != slice->len_bytes)
+			return false;
 	}
 	wr_raw(&call->flat, (struct bytes){out->buf + at, out->len_bytes - at});
 	call->body = rd_of(wr_written(&call->flat));
+	return true;
+}
+
+static bool whole_await_within(struct whole_call *call, int64_t wait_ms)
+{
+	int64_t end_ms = clock_mono_ms(&clock_real) + wait_ms;
+	const struct req_header *header = &call->req.header;
+
+	while (!call->done && clock_mono_ms(&clock_real) < end_ms)
+		whole_turn(call->whole);
+	if (!call->done)
+		return false;
+	if (call->req.close || call->req.no_answer)
+		return true;
+	if (!whole_flatten(call))
+		return false;
+	must(rd_int32(&call->body) == CORRELATION_ID);
+	if (apis_response_tags(header->api_key, header->api_version))
+		rd_skip_tags(&call->body);
+	return true;
+}
+
+bool whole_ask_within(struct whole_call *call, int64_t wait_ms)
+{
+	whole_send(call);
+	return whole_await_within(call, wait_ms);
 }
 
 void whole_ask(struct whole_call *call)
@@ -156,16 +204,7 @@ void whole_ask(struct whole_call *call)
 
 void whole_await(struct whole_call *call)
 {
-	const struct req_header *header = &call->req.header;
-
-	while (!call->done)
-		whole_turn(call->whole);
-	if (call->req.close || call->req.no_answer)
-		return;
-	whole_flatten(call);
-	must(rd_int32(&call->body) == CORRELATION_ID);
-	if (apis_response_tags(header->api_key, header->api_version))
-		rd_skip_tags(&call->body);
+	must(whole_await_within(call, INT64_MAX / 2));
 }
 
 void whole_abandon(struct whole_call *call)

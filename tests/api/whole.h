@@ -16,6 +16,11 @@ struct whole {
 
 /* Settings as "key=value", NULL at the end; the directory is made. Dies when it cannot. */
 void whole_open(struct whole *whole, const char *const *settings);
+/* The same on a directory that may be there, and that stays. Tells how it went. */
+enum err whole_open_dir(struct whole *whole, const char *dir,
+			const char *const *settings) must_check;
+/* A clean stop; the directory stays. The broker is freed in any case. */
+enum err whole_end_dir(struct whole *whole) must_check;
 /* Stops cleanly and removes the directory. */
 void whole_close(struct whole *whole);
 /* A clean stop and a start on the same directory. */
@@ -39,6 +44,8 @@ void whole_send(struct whole_call *call);
 void whole_ask(struct whole_call *call);
 /* Turns until what was sent is answered. */
 void whole_await(struct whole_call *call);
+/* Both, giving up after so long; false: there is no answer, or it could not be read. */
+bool whole_ask_within(struct whole_call *call, int64_t wait_ms) must_check;
 void whole_turn(struct whole *whole);
 /* The connection goes while the request is under way. */
 void whole_abandon(struct whole_call *call);
