@@ -332,7 +332,20 @@ static enum err file_list_add(char ***names, size_t *len, const char *name)
 	return ERR_OK;
 }
 
-enum err file_list(const char *dir, char ***names, size_t *names_len)
+/* The listing itself mostly tells, without a look at each. */
+static bool file_entry_is_dir(DIR *stream, const struct dirent *entry)
+{
+	struct stat st;
+
+	if (entry->d_type != DT_UNKNOWN && entry->d_type != DT_LNK)
+		return entry->d_type == DT_DIR;
+	if (fstatat(dirfd(stream), entry->d_name, &st, 0) == 0)
+		return S_ISDIR(st.st_mode);
+	errno = 0; /* gone, or a link to nowhere */
+	return false;
+}
+
+static enum err file_list_some(const char *dir, bool dirs_only, char ***names, size_t *names_len)
 {
 	DIR *stream = file_may("opendir", dir) ? opendir(dir) : NULL;
 	enum err err = ERR_OK;
@@ -344,7 +357,8 @@ enum err file_list(const char *dir, char ***names, size_t *names_len)
 		return err_errno(errno);
 	errno = 0;
 	while (err == ERR_OK && (entry = readdir(stream)) != NULL)
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		    (!dirs_only || file_entry_is_dir(stream, entry)))
 			err = file_list_add(names, names_len, entry->d_name);
 	if (err == ERR_OK && errno != 0)
 		err = err_errno(errno);
@@ -357,6 +371,16 @@ enum err file_list(const char *dir, char ***names, size_t *names_len)
 		qsort(*names, *names_len, sizeof(**names), file_name_cmp);
 	}
 	return err;
+}
+
+enum err file_list(const char *dir, char ***names, size_t *names_len)
+{
+	return file_list_some(dir, false, names, names_len);
+}
+
+enum err file_list_dirs(const char *dir, char ***names, size_t *names_len)
+{
+	return file_list_some(dir, true, names, names_len);
 }
 
 void file_list_free(char **names, size_t names_len)

@@ -75,6 +75,8 @@ enum err file_replace_unlisted(const char *path, struct bytes content) must_chec
 
 /* Names in a directory but "." and "..", sorted, malloc'd array of malloc'd strings. */
 enum err file_list(const char *dir, char ***names, size_t *names_len) must_check;
+/* Of these, the directories (and links to such). */
+enum err file_list_dirs(const char *dir, char ***names, size_t *names_len) must_check;
 void file_list_free(char **names, size_t names_len);
 
 /* Removes a directory and what is in it, one level deep (a partition directory is flat). */

@@ -296,20 +296,6 @@ bool logdir_parse_name(struct str name, enum logdir_kind *kind, struct str *topi
 	return logdir_parse_plain(name, topic, partition);
 }
 
-static bool logdir_is_dir(const struct logdir *logdir, const char *name)
-{
-	char *path = file_path(logdir->path, name);
-	enum err err = ERR_NOMEM;
-	int fd;
-
-	if (path != NULL)
-		err = file_open(path, O_RDONLY | O_DIRECTORY, &fd);
-	if (err == ERR_OK)
-		file_close(fd);
-	free(path);
-	return err == ERR_OK;
-}
-
 enum err logdir_list(const struct logdir *logdir, struct logdir_entry **entries,
 		     size_t *entries_len)
 {
@@ -319,7 +305,7 @@ enum err logdir_list(const struct logdir *logdir, struct logdir_entry **entries,
 
 	*entries_len = 0;
 	*entries = NULL;
-	err = file_list(logdir->path, &names, &names_len);
+	err = file_list_dirs(logdir->path, &names, &names_len);
 	if (err != ERR_OK)
 		return err;
 	*entries = calloc(names_len + 1, sizeof(**entries));
@@ -327,8 +313,7 @@ enum err logdir_list(const struct logdir *logdir, struct logdir_entry **entries,
 		struct logdir_entry *entry = &(*entries)[*entries_len];
 
 		if (!logdir_parse_name(str_of(names[i]), &entry->kind, &entry->topic,
-				       &entry->partition) ||
-		    !logdir_is_dir(logdir, names[i]))
+				       &entry->partition))
 			continue;
 		entry->name = names[i];
 		names[i] = NULL; /* taken */
