@@ -241,6 +241,7 @@ static void replicas_open_one(struct job *job)
 	};
 	enum err err = dir != NULL ? logdir_read_topic_id(dir, &args.topic_id) : ERR_NOMEM;
 
+	args.has_id = true;
 	if (err == ERR_OK)
 		err =
 		    plog_open(&found->log, &found->place->plog_env, &replicas->at_open, dir, &args);

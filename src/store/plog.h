@@ -133,6 +133,7 @@ enum err plog_create(struct plog **log, const struct plog_env *env, const struct
 
 struct plog_open_args {
 	struct uuid topic_id; /* as in plog_create; a missing partition.metadata is written anew */
+	bool has_id; /* topic_id has just been read from its partition.metadata: trust it */
 	bool clean;	      /* the directory was stopped cleanly: trust what is there */
 	int64_t recovery_point; /* from its checkpoint, 0 when unknown */
 	int64_t log_start;	/* from its checkpoint, 0 when unknown */

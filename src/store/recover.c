@@ -36,7 +36,7 @@ static enum err recover_topic_id(struct recover *recover)
 	const char *dir = seg_dir_path(recover->log->dir);
 	enum err err;
 
-	if (uuid_is_zero(want))
+	if (uuid_is_zero(want) || recover->args->has_id)
 		return ERR_OK;
 	err = recover->files.has_metadata ? partition_metadata_read(dir, &found) : ERR_NOFILE;
 	if (err == ERR_OK)
