@@ -84,14 +84,55 @@ enum err recover_point_find(struct seg *seg, int64_t limit, struct recover_point
 
 static enum err recover_cut_index(struct index *index, int fd, uint32_t len)
 {
+	off_t size, wanted = (off_t)(len * index_entry_bytes(index));
 	struct index_entry last = {-1, -1};
 	enum err err;
 
-	err = file_truncate(fd, (off_t)(len * index_entry_bytes(index)));
+	err = file_size(fd, &size);
+	if (err == ERR_OK && size != wanted)
+		err = file_truncate(fd, wanted);
 	if (err == ERR_OK && len > 0)
 		err = index_read_one(index, fd, len - 1, &last);
 	if (err == ERR_OK)
 		index_set_file(index, len, last);
+	return err;
+}
+
+/* One that is not there is as good as empty: it is made when there is something to write to it. */
+static enum err recover_no_index(struct seg *seg, struct index *index, uint32_t len)
+{
+	if (len > 0)
+		return ERR_BADFILE; /* it was there a moment ago */
+	index_set_empty(index);
+	seg->has_indexes = false;
+	return ERR_OK;
+}
+
+static enum err recover_cut_offsets(struct seg *seg, uint32_t len)
+{
+	enum err err = seg_pin_offsets(seg);
+
+	if (err == ERR_NOFILE)
+		return recover_no_index(seg, &seg->offsets, len);
+	if (err != ERR_OK)
+		return err;
+	err = recover_cut_index(&seg->offsets, seg->offsets_file.fd, len);
+	seg_unpin_offsets(seg);
+	return err;
+}
+
+static enum err recover_cut_times(struct seg *seg, uint32_t len)
+{
+	enum err err;
+	int fd;
+
+	err = seg_open_times(seg, &fd);
+	if (err == ERR_NOFILE)
+		return recover_no_index(seg, &seg->times, len);
+	if (err != ERR_OK)
+		return err;
+	err = recover_cut_index(&seg->times, fd, len);
+	file_close(fd);
 	return err;
 }
 
@@ -101,22 +142,10 @@ enum err recover_point_cut(struct plog *log, struct seg *seg, const struct recov
 {
 	struct seg_path path;
 	enum err err;
-	int fd;
 
-	seg->has_indexes = false;
-	err = seg_create_indexes(seg);
+	err = recover_cut_offsets(seg, point->offsets_len);
 	if (err == ERR_OK)
-		err = seg_pin_offsets(seg);
-	if (err != ERR_OK)
-		return err;
-	err = recover_cut_index(&seg->offsets, seg->offsets_file.fd, point->offsets_len);
-	seg_unpin_offsets(seg);
-	if (err == ERR_OK)
-		err = seg_open_times(seg, &fd);
-	if (err != ERR_OK)
-		return err;
-	err = recover_cut_index(&seg->times, fd, point->times_len);
-	file_close(fd);
+		err = recover_cut_times(seg, point->times_len);
 	if (err != ERR_OK)
 		return err;
 	seg->max_timestamp = seg->times.last.key;
