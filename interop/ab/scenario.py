@@ -79,7 +79,7 @@ RECORDS = [
 OFFSETS = [
     *(
         step(f"get-offsets-{when}", "get-offsets", BOOT + f"--topic one --time {when}")
-        for when in ("-1", "-2", "-3", "-4", "-5", "earliest", "latest", "max-timestamp", "1500000000000", "32500000000000")
+        for when in ("-1", "-2", "-3", "-4", "-5", "-6", "earliest", "earliest-local", "latest-tiered", "latest", "max-timestamp", "1500000000000", "32500000000000")
     ),
     step("get-offsets-pattern", "get-offsets", BOOT + "--topic-partitions t.*:0-1"),
     step("get-offsets-all", "get-offsets", BOOT + "--exclude-internal-topics"),
@@ -128,6 +128,36 @@ GROUPS = [
 ]
 TOPIC = "--entity-type topics --entity-name t1 "
 BROKER = "--entity-type brokers --entity-name 1 "
+# Of each a value that is taken, and one that is not.
+LOG_CONFIGS = [
+    ("cleanup.policy", "compact"), ("cleanup.policy", "none"),
+    ("compression.gzip.level", "9"), ("compression.gzip.level", "10"), ("compression.gzip.level", "0"),
+    ("compression.lz4.level", "17"), ("compression.lz4.level", "0"),
+    ("compression.type", "zstd"), ("compression.type", "none"),
+    ("compression.zstd.level", "-131072"), ("compression.zstd.level", "23"),
+    ("delete.retention.ms", "0"), ("delete.retention.ms", "-1"),
+    ("file.delete.delay.ms", "0"), ("file.delete.delay.ms", "-1"),
+    ("flush.messages", "1"), ("flush.messages", "0"),
+    ("flush.ms", "0"), ("flush.ms", "-1"),
+    ("index.interval.bytes", "0"), ("index.interval.bytes", "-1"),
+    ("max.compaction.lag.ms", "1"), ("max.compaction.lag.ms", "0"),
+    ("max.message.bytes", "0"), ("max.message.bytes", "-1"),
+    ("message.timestamp.after.max.ms", "0"), ("message.timestamp.after.max.ms", "-1"),
+    ("message.timestamp.before.max.ms", "0"), ("message.timestamp.before.max.ms", "-1"),
+    ("message.timestamp.difference.max.ms", "1000"), ("message.format.version", "2.8"),
+    ("message.timestamp.type", "LogAppendTime"), ("message.timestamp.type", "logappendtime"),
+    ("min.cleanable.dirty.ratio", "1"), ("min.cleanable.dirty.ratio", "1.01"),
+    ("min.compaction.lag.ms", "1"), ("min.compaction.lag.ms", "-1"),
+    ("min.insync.replicas", "1"), ("min.insync.replicas", "0"),
+    ("preallocate", "true"), ("preallocate", "yes"),
+    ("retention.bytes", "-1"), ("retention.bytes", "-2"),
+    ("retention.ms", "-1"), ("retention.ms", "-2"),
+    ("segment.bytes", "1048576"), ("segment.bytes", "1048575"),
+    ("segment.index.bytes", "4"), ("segment.index.bytes", "3"),
+    ("segment.jitter.ms", "0"), ("segment.jitter.ms", "-1"),
+    ("segment.ms", "1"), ("segment.ms", "0"),
+    ("unclean.leader.election.enable", "true"), ("unclean.leader.election.enable", "1"),
+]
 CONFIGS = [
     step("topic-describe", "configs", BOOT + TOPIC + "--describe"),
     step("topic-describe-all", "configs", BOOT + TOPIC + "--describe --all", unordered=True),
@@ -139,6 +169,13 @@ CONFIGS = [
     step("topic-alter-out-of-range", "configs", BOOT + TOPIC + "--alter --add-config min.insync.replicas=0"),
     step("topic-alter-unknown-key", "configs", BOOT + TOPIC + "--alter --add-config no.such=1"),
     step("topic-alter-unknown-topic", "configs", BOOT + "--entity-type topics --entity-name nowhere --alter --add-config retention.ms=1000"),
+    *(
+        step(f"topic-alter-{key}={value}", "configs", BOOT + TOPIC + f"--alter --add-config {key}={value}")
+        for key, value in LOG_CONFIGS
+    ),
+    step("topic-describe-many", "configs", BOOT + TOPIC + "--describe --all", unordered=True),
+    step("topic-delete-many", "configs", BOOT + TOPIC + "--alter --delete-config " + ",".join(sorted({key for key, _ in LOG_CONFIGS}))),
+    step("topic-describe-none", "configs", BOOT + TOPIC + "--describe"),
     step("topics-describe", "configs", BOOT + "--entity-type topics --describe", unordered=True),
     step("broker-describe", "configs", BOOT + BROKER + "--describe"),
     step("broker-alter", "configs", BOOT + BROKER + "--alter --add-config log.cleaner.threads=2"),
