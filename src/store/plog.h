@@ -47,12 +47,15 @@
  * replication-offset-checkpoint and cleaner-offset-checkpoint (checkpoint.h), .lock and
  * .kafka_cleanshutdown (logdir.h).
  *
- * After an unclean stop the batches from the recovery point on are read and checked; the first bad
- * one, and all that follows, is cut off, and so is what follows a segment that ends before the next
- * one begins: a power cut may take the end of the one and leave the other. (A cleaner leaves such
- * holes, too: it works below the recovery point only, and its checkpoint,
- * cleaner-offset-checkpoint, says where.) Indexes and producer state are made anew for that part
- * only. So everything below a recovery point is on disk before it is written: batches, indexes,
+ * `.log.corrupt` (and `.corrupt.2`, ...) is what recovery took out of the log and kept; it is never
+ * read again (recover_damage.h).
+ *
+ * After an unclean stop the batches from the recovery point on are read and checked; the log ends
+ * at the first bad one, and where a segment ends before the next one begins: a power cut may take
+ * the end of the one and leave the other. (A cleaner leaves such holes, too: it works below the
+ * recovery point only, and its checkpoint, cleaner-offset-checkpoint, says where.) A torn tail is
+ * cut off, what else stands there is set aside. Indexes and producer state are made anew for that
+ * part only. So everything below a recovery point is on disk before it is written: batches, indexes,
  * leader epochs.
  *
  * -- Threads -------------------------------------------------------------------------------------

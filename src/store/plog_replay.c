@@ -140,6 +140,7 @@ static enum err replay_walk(struct replay *replay, struct replay_buf *buf, struc
 		err = replay_batch(replay, buf, replay->pos, &view);
 		if (err != ERR_OK)
 			return err;
+		replay->last_pos = replay->pos;
 		replay->pos += (uint32_t)view.size_bytes;
 		replay->next_offset = view.last_offset + 1;
 	}
@@ -151,7 +152,7 @@ enum err replay_seg(struct replay *replay, struct seg *seg, uint32_t pos, uint32
 	struct replay_buf buf = {.seg = seg, .size = size};
 	enum err err;
 
-	replay->pos = pos;
+	replay->pos = replay->last_pos = pos;
 	if (pos >= size)
 		return ERR_OK;
 	buf.bytes = malloc(REPLAY_BYTES);

@@ -17,6 +17,7 @@ struct replay {
 	/* out */
 	int64_t next_offset; /* behind the last good batch; set to a lower bound before */
 	uint32_t pos;	     /* where that batch ends in its segment */
+	uint32_t last_pos;   /* where it begins; `pos` when there was none */
 	uint64_t checked_bytes;
 };
 

@@ -3,9 +3,12 @@
  *
  * After a clean stop everything is trusted; only the batches behind the last index entry are looked
  * at, to find the end. After an unclean one the batches from the recovery point on are read,
- * checked and indexed; the first bad one and all that follows is cut off. The scan begins a little
- * earlier, at the last index entry below the recovery point, or at the newest producer snapshot if
- * that is older. What is below the recovery point was on disk before the recovery point moved.
+ * checked and indexed; the log ends at the first bad one, and what is whole behind it is set aside
+ * (recover_damage.h), unless the next segment goes on right where the good part ends. The scan
+ * begins a little earlier, at the last index entry below the recovery point, or at the newest
+ * producer snapshot if that is older. What is below the recovery point was on disk before the
+ * recovery point moved: damage there is not looked for; where it is met it is told and stepped
+ * over.
  */
 #include "store/plog_replay.h"
 
@@ -14,6 +17,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "store/partition_metadata.h"
+#include "store/recover_damage.h"
 #include "store/recover_files.h"
 #include "store/recover_point.h"
 
@@ -94,67 +98,23 @@ static enum err recover_add_segs(struct recover *recover)
 	return err;
 }
 
-/* -- Cutting -------------------------------------------------------------------------------- */
-
-static enum err recover_truncate_log(struct plog *log, struct seg *seg, uint32_t size)
-{
-	enum err err;
-
-	log_warn("store", "%s: segment %lld is cut from %u to %u bytes; what follows is not whole",
-		 seg_dir_path(log->dir), (long long)seg->base_offset, seg->size_bytes, size);
-	err = seg_pin(seg);
-	if (err != ERR_OK)
-		return err;
-	err = file_truncate(seg->log_file.fd, size);
-	seg_unpin(seg);
-	seg->size_bytes = size;
-	seg->old_bytes = size;
-	log->touched = seg->dirty = true;
-	return err;
-}
-
-/* Removes the segments from `slot` on. */
-static enum err recover_drop_segs(struct plog *log, uint32_t slot)
-{
-	enum err err = ERR_OK;
-
-	for (uint32_t i = slot; i < log->segs_len; i++) {
-		log_warn("store", "%s: segment %lld, %u bytes, is removed", seg_dir_path(log->dir),
-			 (long long)log->segs[i]->base_offset, log->segs[i]->size_bytes);
-		if (err == ERR_OK)
-			err = plog_remove_seg_files(log, log->segs[i]->base_offset);
-		seg_unref(log->segs[i]);
-	}
-	if (slot < log->segs_len) {
-		log->segs_len = slot;
-		log->touched = log->new_names = true;
-	}
-	return err;
-}
-
 /* -- Scanning ------------------------------------------------------------------------------- */
 
-/* Headers only, below the recovery point: for producers and epochs. False in *whole: damage. */
+/* Headers only, below the recovery point: for producers and epochs. */
 static enum err recover_read_headers(struct recover *recover, struct replay *replay,
-				     struct seg *seg, uint32_t upto_pos, bool *whole)
+				     struct seg *seg, uint32_t upto_pos)
 {
-	enum err err;
+	uint32_t cut;
 
 	replay->index_from = INT64_MAX;
 	replay->next_offset = seg->base_offset;
-	err = replay_seg(replay, seg, 0, upto_pos);
-	*whole = err != ERR_CORRUPT_MESSAGE;
-	if (!*whole)
-		log_warn("store",
-			 "%s: segment %lld is damaged at byte %u, below the recovery point %lld",
-			 seg_dir_path(recover->log->dir), (long long)seg->base_offset, replay->pos,
-			 (long long)recover->trusted);
-	return *whole ? err : ERR_OK;
+	return recover_replay(replay, seg, 0, upto_pos, INT64_MAX, &cut);
 }
 
-/* Checks one segment and makes its indexes, from the recovery point on. */
+/* Checks one segment and makes its indexes, from the recovery point on. *cut: where the log must
+ * end, or the segment's size. */
 static enum err recover_scan_seg(struct recover *recover, struct replay *replay, uint32_t slot,
-				 bool is_first, bool *whole)
+				 bool is_first, uint32_t *cut)
 {
 	struct plog *log = recover->log;
 	struct seg *seg = log->segs[slot];
@@ -162,14 +122,9 @@ static enum err recover_scan_seg(struct recover *recover, struct replay *replay,
 	int64_t txns_from;
 	enum err err;
 
-	*whole = true;
 	err = recover_point_find(seg, recover->trusted, &point);
-	if (err != ERR_OK)
-		return err;
-	if (is_first && (recover->all || point.offset > replay->producers_from))
-		err = recover_read_headers(recover, replay, seg, point.pos, whole);
-	if (err == ERR_OK && !*whole)
-		point = (struct recover_point){.offset = seg->base_offset};
+	if (err == ERR_OK && is_first && (recover->all || point.offset > replay->producers_from))
+		err = recover_read_headers(recover, replay, seg, point.pos);
 	txns_from = replay->producers_from > point.offset ? replay->producers_from : point.offset;
 	if (err == ERR_OK)
 		err = recover_point_cut(log, seg, &point, txns_from);
@@ -177,12 +132,9 @@ static enum err recover_scan_seg(struct recover *recover, struct replay *replay,
 		return err;
 	replay->index_from = point.offset;
 	replay->next_offset = point.offset;
-	err = replay_seg(replay, seg, point.pos, seg->size_bytes);
-	*whole = err != ERR_CORRUPT_MESSAGE;
-	if (*whole && err != ERR_OK)
-		return err;
+	err = recover_replay(replay, seg, point.pos, seg->size_bytes, recover->trusted, cut);
 	recover->end = replay->next_offset;
-	return *whole ? ERR_OK : recover_truncate_log(log, seg, replay->pos);
+	return err;
 }
 
 static uint32_t recover_slot(const struct plog *log, int64_t offset)
@@ -225,22 +177,44 @@ static bool recover_goes_on(const struct recover *recover, uint32_t slot)
 	return false;
 }
 
+/* Ends the log there, unless what follows is good without doubt. */
+static enum err recover_cut_at(struct recover *recover, uint32_t slot, uint32_t cut)
+{
+	struct plog *log = recover->log;
+	int64_t next = slot + 1 < log->segs_len ? log->segs[slot + 1]->base_offset : INT64_MAX;
+
+	if (next == recover->end)
+		return recover_trim(log, slot, cut);
+	/* It was on disk, and so was the next segment. */
+	if (next <= recover->trusted) {
+		log_warn("store",
+			 "%s: segment %lld is damaged from byte %u to its end, %u; it is left as "
+			 "it is, and served behind that",
+			 seg_dir_path(log->dir), (long long)log->segs[slot]->base_offset, cut,
+			 log->segs[slot]->size_bytes);
+		return ERR_OK;
+	}
+	return recover_cut(log, slot, cut, recover->end);
+}
+
 static enum err recover_scan_from(struct recover *recover, struct replay *replay, uint32_t first)
 {
 	struct plog *log = recover->log;
 	/* A roll at the recovery point finishes indexes that the flush before it could not cover. */
 	uint32_t check = recover_slot(log, recover->trusted - 1);
-	bool whole = true;
 	enum err err = ERR_OK;
 
-	for (uint32_t i = first; i < check && err == ERR_OK && whole; i++)
-		err = recover_read_headers(recover, replay, log->segs[i], log->segs[i]->size_bytes,
-					   &whole);
+	for (uint32_t i = first; i < check && err == ERR_OK; i++)
+		err = recover_read_headers(recover, replay, log->segs[i], log->segs[i]->size_bytes);
 	for (uint32_t i = check; i < log->segs_len && err == ERR_OK; i++) {
-		err = recover_scan_seg(recover, replay, i, i == check, &whole);
-		if (err == ERR_OK && (!whole || !recover_goes_on(recover, i)))
-			err = recover_drop_segs(log, i + 1);
-		else if (err == ERR_OK && i + 1 < log->segs_len)
+		uint32_t cut;
+
+		err = recover_scan_seg(recover, replay, i, i == check, &cut);
+		if (err == ERR_OK && cut < log->segs[i]->size_bytes)
+			err = recover_cut_at(recover, i, cut);
+		else if (err == ERR_OK && !recover_goes_on(recover, i))
+			err = recover_set_aside(log, i + 1);
+		if (err == ERR_OK && i + 1 < log->segs_len)
 			err = recover_finish_seg(recover, i);
 	}
 	return err;
@@ -445,10 +419,10 @@ static enum err recover_start_behind_end(struct recover *recover)
 	struct plog *log = recover->log;
 	enum err err;
 
-	log_warn("store", "%s: ends at %lld, before its start %lld; all segments are removed",
+	log_warn("store", "%s: ends at %lld, before its start %lld; it goes on there, empty",
 		 seg_dir_path(log->dir), (long long)recover->end,
 		 (long long)recover->args->log_start);
-	err = recover_drop_segs(log, 0);
+	err = recover_set_aside(log, 0);
 	epoch_cache_clear(&log->epochs);
 	if (log->producers != NULL)
 		producer_state_clear(log->producers);

@@ -1,4 +1,6 @@
 /* Opening what a clean stop, a kill, a power cut or a bad disk has left. */
+#include <errno.h>
+
 #include "store/plog_impl.h"
 #include "support.h"
 
@@ -27,6 +29,36 @@ static size_t batch_starts(struct world *w, int64_t base_offset, uint32_t *start
 	free(data);
 	free(path);
 	return count;
+}
+
+/* How many files recovery has set aside. */
+static int count_aside(const struct world *w)
+{
+	char **names;
+	size_t len;
+	int count = 0;
+
+	assert_int_equal(file_list(w->dir, &names, &len), ERR_OK);
+	for (size_t i = 0; i < len; i++)
+		count += strstr(names[i], ".log.corrupt") != NULL;
+	file_list_free(names, len);
+	return count;
+}
+
+static void remove_aside(const struct world *w)
+{
+	char **names;
+	size_t len;
+
+	assert_int_equal(file_list(w->dir, &names, &len), ERR_OK);
+	for (size_t i = 0; i < len; i++) {
+		char *path = file_path(w->dir, names[i]);
+
+		if (strstr(names[i], ".log.corrupt") != NULL)
+			assert_int_equal(file_unlink(path), ERR_OK);
+		free(path);
+	}
+	file_list_free(names, len);
 }
 
 static void a_clean_stop_is_taken_up(void **state)
@@ -117,6 +149,7 @@ static void a_torn_tail_is_cut_at_any_byte(void **state)
 		support_cut(path, size);
 		world_open(w);
 		assert_int_equal(plog_end(w->log), whole * 3);
+		assert_int_equal(count_aside(w), 0);
 		assert_int_equal(support_size(path), starts[whole]);
 		world_kill(w);
 	}
@@ -146,6 +179,7 @@ static void a_flipped_byte_cuts_from_its_batch_on(void **state)
 		if (at >= starts[7] + 16 || (at >= starts[7] + 8 && at < starts[7] + 12))
 			assert_int_equal(plog_end(w->log), 21);
 		world_kill(w);
+		remove_aside(w);
 	}
 	free(data);
 	free(path);
@@ -170,26 +204,139 @@ static void zeros_behind_the_end_are_cut(void **state)
 	free(path);
 }
 
-static void what_follows_a_damaged_segment_goes(void **state)
+static void what_follows_a_damaged_segment_is_set_aside(void **state)
 {
 	struct world *w = *state;
-	char *path;
-	int64_t third;
+	char *path, *aside, *data;
+	int64_t third, fourth;
+	size_t len;
+	int segs;
 
 	w->cfg.segment_bytes = 20000;
 	fill(w, 300);
 	assert_int_equal(plog_do_work(w->log), ERR_OK);
 	third = w->log->segs[2]->base_offset;
+	fourth = w->log->segs[3]->base_offset;
+	segs = (int)w->log->segs_len;
 	path = support_path(w, third, ".log");
-	assert_true(w->log->segs_len > 4);
+	assert_true(segs > 4);
 	world_kill(w);
 	support_write_at(path, 70, "x", 1);
+	assert_int_equal(file_read_all(path, SUPPORT_CAP, &data, &len), ERR_OK);
+	free(data);
 	world_open(w);
 	assert_int_equal(plog_end(w->log), third);
 	assert_int_equal(w->log->segs_len, 3);
 	assert_int_equal(support_size(path), 0);
+	assert_int_equal(count_aside(w), segs - 2);
+	aside = support_path(w, third, ".log.corrupt");
+	assert_int_equal(support_size(aside), len);
+	assert_true(support_has(w, fourth, ".log.corrupt"));
+	assert_false(support_has(w, fourth, ".log"));
+	assert_false(support_has(w, fourth, ".index"));
 	fill(w, 3);
 	assert_int_equal(support_read_all(w, 0, 4096), (int)third / 3 + 3);
+	world_close(w);
+	world_open(w);
+	assert_int_equal(count_aside(w), segs - 2);
+	free(aside);
+	free(path);
+}
+
+/* A second time at the same offset is kept beside the first. */
+static void what_is_set_aside_is_not_written_over(void **state)
+{
+	struct world *w = *state;
+	uint32_t starts[32];
+	char *path = support_path(w, 0, ".log");
+
+	for (int i = 0; i < 2; i++) {
+		fill(w, i == 0 ? 10 : 3);
+		world_kill(w);
+		batch_starts(w, 0, starts, ARRAY_LEN(starts));
+		support_write_at(path, starts[7] + 70, "x", 1);
+		world_open(w);
+		assert_int_equal(plog_end(w->log), 21);
+	}
+	assert_true(support_has(w, 21, ".log.corrupt"));
+	assert_true(support_has(w, 21, ".log.corrupt.2"));
+	free(path);
+}
+
+static int fail_corrupt_files(const char *call, const char *path)
+{
+	return path != NULL && strcmp(call, "open") == 0 && strstr(path, ".corrupt") != NULL
+		   ? ENOSPC
+		   : 0;
+}
+
+static void without_room_recovery_goes_on(void **state)
+{
+	struct world *w = *state;
+	uint32_t starts[32];
+	char *path = support_path(w, 0, ".log");
+
+	fill(w, 10);
+	world_kill(w);
+	batch_starts(w, 0, starts, ARRAY_LEN(starts));
+	support_write_at(path, starts[7] + 70, "x", 1);
+	file_set_fault(fail_corrupt_files);
+	world_open(w);
+	file_set_fault(NULL);
+	assert_int_equal(plog_end(w->log), 21);
+	assert_int_equal(count_aside(w), 0);
+	free(path);
+}
+
+/* The next segment begins where the good part ends: nothing is missing. */
+static void garbage_at_the_end_of_a_segment_costs_nothing(void **state)
+{
+	struct world *w = *state;
+	char *path = support_path(w, 0, ".log");
+	static const uint8_t garbage[777];
+
+	w->cfg.segment_bytes = 20000;
+	fill(w, 300);
+	world_kill(w);
+	support_write_at(path, support_size(path), garbage, sizeof(garbage));
+	world_open(w);
+	assert_int_equal(plog_end(w->log), 900);
+	assert_int_equal(support_read_all(w, 0, 4096), 300);
+	assert_int_equal(count_aside(w), 0);
+	free(path);
+}
+
+/* Nobody looks there at a start unless something else is lost; then it is stepped over. */
+static void damage_below_the_recovery_point_costs_its_batch_only(void **state)
+{
+	struct world *w = *state;
+	uint32_t starts[310];
+	char *path = support_path(w, 0, ".log"),
+	     *epochs = file_path(w->dir, "leader-epoch-checkpoint");
+	int64_t offset;
+
+	fill(w, 300);
+	assert_int_equal(plog_checkpoint(w->log, &w->args.recovery_point), ERR_OK);
+	world_kill(w);
+	batch_starts(w, 0, starts, ARRAY_LEN(starts));
+	support_write_at(path, starts[100] + 8, "xxxxx", 5); /* its length is lost */
+	assert_int_equal(file_unlink(epochs), ERR_OK);
+	support_write_at(epochs, 0, "x", 1);
+	world_open(w);
+	assert_int_equal(plog_end(w->log), 900);
+	assert_int_equal(count_aside(w), 0);
+	for (offset = 0; offset < 900; offset += 3) {
+		struct plog_read_info info;
+		struct slice slice;
+		enum err err = plog_read(w->log, offset, 900, 1, true, &slice, &info);
+
+		/* Those up to the next entry of the index cannot be found either. */
+		if (offset < 300 || offset > 400)
+			assert_int_equal(err, ERR_OK);
+		if (err == ERR_OK)
+			slice_release(&slice);
+	}
+	free(epochs);
 	free(path);
 }
 
@@ -531,9 +678,13 @@ int main(void)
 	    TEST(a_torn_tail_is_cut_at_any_byte),
 	    TEST(a_flipped_byte_cuts_from_its_batch_on),
 	    TEST(zeros_behind_the_end_are_cut),
-	    TEST(what_follows_a_damaged_segment_goes),
 	    TEST(r4_a_hole_between_segments_ends_the_log),
 	    TEST(r4_an_index_is_finished_at_the_recovery_point),
+	    TEST(what_follows_a_damaged_segment_is_set_aside),
+	    TEST(what_is_set_aside_is_not_written_over),
+	    TEST(without_room_recovery_goes_on),
+	    TEST(garbage_at_the_end_of_a_segment_costs_nothing),
+	    TEST(damage_below_the_recovery_point_costs_its_batch_only),
 	    TEST(recovery_begins_at_the_recovery_point),
 	    TEST(a_later_checkpoint_replaces_its_snapshot),
 	    TEST(damaged_indexes_are_no_harm),
