@@ -256,7 +256,31 @@ static void client_pause(void)
 	poll(NULL, 0, 2);
 }
 
-void client_create_topics(struct client *client, const char *prefix, int topics, int partitions)
+static void client_configs(struct wr *wr, const char *configs)
+{
+	struct str rest = str_of(configs != NULL ? configs : "");
+	size_t len = rest.len > 0;
+
+	for (size_t i = 0; i < rest.len; i++)
+		len += rest.ptr[i] == ',';
+	wr_array(wr, len, false, false);
+	while (len-- > 0) {
+		const char *comma = memchr(rest.ptr, ',', rest.len);
+		struct str one = {rest.ptr, comma != NULL ? (size_t)(comma - rest.ptr) : rest.len};
+		const char *equals = memchr(one.ptr, '=', one.len);
+
+		if (equals == NULL)
+			client_die("not key=value: %s", configs);
+		wr_str(wr, (struct str){one.ptr, (size_t)(equals - one.ptr)}, false, false);
+		wr_str(wr, (struct str){equals + 1, (size_t)(one.ptr + one.len - equals) - 1},
+		       false, true);
+		rest.ptr += comma != NULL ? one.len + 1 : one.len;
+		rest.len -= comma != NULL ? one.len + 1 : one.len;
+	}
+}
+
+void client_create_topics(struct client *client, const char *prefix, int topics, int partitions,
+			  const char *configs)
 {
 	struct wr wr;
 	struct rd rd;
@@ -269,7 +293,7 @@ void client_create_topics(struct client *client, const char *prefix, int topics,
 		wr_int32(&wr, partitions);
 		wr_int16(&wr, 1);
 		wr_array(&wr, 0, false, false);
-		wr_array(&wr, 0, false, false);
+		client_configs(&wr, configs);
 	}
 	wr_int32(&wr, 60000);
 	wr_bool(&wr, false);

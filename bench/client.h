@@ -54,9 +54,12 @@ struct rd client_answer(struct client *client);
 
 /* Asks for the versions and waits for the answer; false when there is none. */
 bool client_ping(struct client *client) must_check;
-/* Creates, and waits until every partition has a leader that serves. Names: prefix-0, prefix-1, ...
+/*
+ * Creates, and waits until every partition has a leader that serves. Names: prefix-0, prefix-1, ...
+ * configs: "key=value,key=value", or NULL.
  */
-void client_create_topics(struct client *client, const char *prefix, int topics, int partitions);
+void client_create_topics(struct client *client, const char *prefix, int topics, int partitions,
+			  const char *configs);
 /* Waits until every partition says where it ends. */
 void client_wait_offsets(struct client *client, const char *prefix, int topics, int partitions);
 

@@ -1,14 +1,18 @@
 /*
  * Loads over the raw client; what was measured is printed as one line of JSON.
  *
- *	load ready HOST PORT SECONDS                             when does it answer? By
- *CLOCK_MONOTONIC load create HOST PORT PREFIX TOPICS PARTITIONS           until every partition is
- *served load offsets HOST PORT PREFIX TOPICS PARTITIONS          until every partition says where
- *it ends load fill HOST PORT PREFIX TOPICS PARTITIONS BYTES       one batch into each load produce
- *HOST PORT TOPIC BYTES BATCH RECORDS WINDOW  in all, of a batch, in it, in flight load fetch HOST
- *PORT TOPIC BYTES EACH                    from the beginning load latency HOST PORT TOPIC ROUNDS
- *produce one, see it at a consumer load connections HOST PORT COUNT                         held
- *until standard input ends
+ *	load KIND HOST PORT ARGUMENTS, where KIND and ARGUMENTS are
+ *
+ *	ready SECONDS                               when does it answer? By CLOCK_MONOTONIC
+ *	create PREFIX TOPICS PARTITIONS [CONFIGS]   until every partition is served; key=value,...
+ *	offsets PREFIX TOPICS PARTITIONS            until every partition says where it ends
+ *	fill PREFIX TOPICS PARTITIONS BYTES         one batch into each
+ *	produce TOPIC BYTES BATCH RECORDS WINDOW    in all, of a batch, in it, in flight
+ *	producers TOPIC PARTITIONS COUNT REQUESTS BATCH
+ *	                                            so many clients, each one record at a time
+ *	fetch TOPIC BYTES EACH                      from the beginning
+ *	latency TOPIC ROUNDS                        produce one, see it at a consumer
+ *	connections COUNT                           held until standard input ends
  */
 #include <poll.h>
 #include <stdio.h>
@@ -63,7 +67,7 @@ static void load_create(struct load *load)
 
 	client_connect(&client, load->host, load->port);
 	client_create_topics(&client, load->args[0], (int)load_number(load->args[1]),
-			     (int)load_number(load->args[2]));
+			     (int)load_number(load->args[2]), load->args[3]);
 	printf("{\"seconds\": %.6f}\n", client_now_s() - begin);
 	client_close(&client);
 }
@@ -223,6 +227,76 @@ static void load_latency(struct load *load)
 	wr_fini(&fetch);
 }
 
+/* One of many that each wait for their answer before they send the next record. */
+struct load_producer {
+	struct client client;
+	struct wr frame;
+	double sent;
+};
+
+static void load_producer_send(struct load_producer *producer)
+{
+	producer->sent = client_now_s();
+	client_send(&producer->client, &producer->frame);
+}
+
+static void load_producers_open(struct load *load, struct load_producer *producers,
+				struct pollfd *polls, size_t count)
+{
+	int partitions = (int)load_number(load->args[1]);
+	struct wr batch;
+
+	wr_init(&batch, LOAD_FRAME_MAX);
+	client_make_batch(&batch, (size_t)load_number(load->args[4]), 1);
+	for (size_t i = 0; i < count; i++) {
+		wr_init(&producers[i].frame, LOAD_FRAME_MAX);
+		client_connect(&producers[i].client, load->host, load->port);
+		client_make_produce(&producers[i].client, &producers[i].frame, load->args[0],
+				    (int)i % partitions, -1, wr_written(&batch));
+		polls[i] = (struct pollfd){.fd = producers[i].client.fd, .events = POLLIN};
+	}
+	wr_fini(&batch);
+}
+
+static void load_producers(struct load *load)
+{
+	size_t count = (size_t)load_number(load->args[2]), got = 0, sent = 0;
+	size_t requests = (size_t)load_number(load->args[3]);
+	struct load_producer *producers = calloc(count, sizeof(*producers));
+	struct pollfd *polls = calloc(count, sizeof(*polls));
+	double *times = calloc(requests + 1, sizeof(*times)), begin;
+
+	if (producers == NULL || polls == NULL || times == NULL || requests < count)
+		client_die("so many?");
+	load_producers_open(load, producers, polls, count);
+	begin = client_now_s();
+	for (; sent < count; sent++)
+		load_producer_send(&producers[sent]);
+	while (got < requests) {
+		if (poll(polls, (nfds_t)count, -1) < 0)
+			client_die("poll");
+		for (size_t i = 0; i < count; i++) {
+			if (polls[i].revents == 0)
+				continue;
+			(void)client_produce_answer(&producers[i].client);
+			times[got++] = client_now_s() - producers[i].sent;
+			if (sent++ < requests)
+				load_producer_send(&producers[i]);
+		}
+	}
+	begin = client_now_s() - begin;
+	qsort(times, requests, sizeof(*times), load_compare);
+	printf("{\"seconds\": %.6f, \"requests\": %zu, \"p50\": %.7f, \"p99\": %.7f}\n", begin,
+	       requests, times[requests / 2], times[requests * 99 / 100]);
+	for (size_t i = 0; i < count; i++) {
+		client_close(&producers[i].client);
+		wr_fini(&producers[i].frame);
+	}
+	free(producers);
+	free(polls);
+	free(times);
+}
+
 static void load_connections(struct load *load)
 {
 	size_t count = (size_t)load_number(load->args[0]);
@@ -251,13 +325,18 @@ static void load_connections(struct load *load)
 
 static const struct load_kind {
 	const char *name;
-	int args_len;
+	int args_len, more_len; /* that must, and that may be there */
 	void (*run)(struct load *load);
 } load_kinds[] = {
-    {"ready", 1, load_ready},	  {"create", 3, load_create},
-    {"offsets", 3, load_offsets}, {"fill", 4, load_fill},
-    {"produce", 5, load_produce}, {"fetch", 3, load_fetch},
-    {"latency", 2, load_latency}, {"connections", 1, load_connections},
+    {"ready", 1, 0, load_ready},
+    {"create", 3, 1, load_create},
+    {"offsets", 3, 0, load_offsets},
+    {"fill", 4, 0, load_fill},
+    {"produce", 5, 0, load_produce},
+    {"producers", 5, 0, load_producers},
+    {"fetch", 3, 0, load_fetch},
+    {"latency", 2, 0, load_latency},
+    {"connections", 1, 0, load_connections},
 };
 
 int main(int argc, char **argv)
@@ -265,7 +344,10 @@ int main(int argc, char **argv)
 	struct load load;
 
 	for (size_t i = 0; argc >= 4 && i < ARRAY_LEN(load_kinds); i++) {
-		if (strcmp(argv[1], load_kinds[i].name) != 0 || argc != 4 + load_kinds[i].args_len)
+		int more = argc - 4 - load_kinds[i].args_len;
+
+		if (strcmp(argv[1], load_kinds[i].name) != 0 || more < 0 ||
+		    more > load_kinds[i].more_len)
 			continue;
 		load = (struct load){argv[2], argv[3], argv + 4};
 		load_kinds[i].run(&load);
