@@ -252,7 +252,8 @@ static void replicas_open_one(struct job *job)
 	if (err == ERR_IO || err == ERR_KAFKA_STORAGE_ERROR)
 		logdir_fail(logdir, err, "open a partition in it");
 	found->topic_id = args.topic_id;
-	found->recovery_point = args.recovery_point;
+	found->recovery_point =
+	    found->log != NULL && plog_distrusts_checkpoints(found->log) ? 0 : args.recovery_point;
 	free(dir);
 }
 
@@ -396,7 +397,8 @@ static struct plog *replicas_claim(struct replicas *replicas, const char *name,
 	return log;
 }
 
-static enum err replicas_create(struct replicas *replicas, const char *name, struct uuid topic_id,
+static enum err replicas_create(struct replicas *replicas, const char *name,
+				const struct image_topic *topic, int32_t idx,
 				const struct plog_config *cfg, struct plog **log)
 {
 	const struct replicas_place *place = &replicas->places[0];
@@ -411,7 +413,15 @@ static enum err replicas_create(struct replicas *replicas, const char *name, str
 		replicas_set_aside(replicas, stray);
 		replicas_forget(replicas, stray);
 	}
-	err = plog_create(log, &place->plog_env, cfg, dir, topic_id);
+	err = plog_create(log, &place->plog_env, cfg, dir, topic->id);
+	if (err == ERR_OK && checkpointer_may_list(replicas->options.checkpointer, place->logdir,
+						   topic->name, idx)) {
+		err = plog_distrust_checkpoints(*log);
+		if (err != ERR_OK)
+			plog_abandon(*log);
+		if (err != ERR_OK && file_remove_dir(dir) != ERR_OK)
+			log_warn("broker", "%s: cannot remove what was begun", dir);
+	}
 	free(dir);
 	return err;
 }
@@ -430,7 +440,7 @@ static enum err replicas_log(struct replicas *replicas, const struct image_topic
 	*log = replicas_claim(replicas, name, topic->id, recovery_point, &found);
 	*created = !found;
 	if (!found)
-		return replicas_create(replicas, name, topic->id, cfg, log);
+		return replicas_create(replicas, name, topic, idx, cfg, log);
 	if (*log == NULL)
 		return ERR_KAFKA_STORAGE_ERROR; /* logged when it was opened */
 	plog_lock(*log);

@@ -19,6 +19,9 @@ struct checkpointer {
 	int64_t interval_ms;
 	struct loop_timer timer;
 	bool stopped;
+	/* Partitions that were removed: all, when the files were last begun, and last written. */
+	uint64_t removals, removals_begun, removals_written;
+	bool written;
 	TAILQ_HEAD(, partition) parts;
 	size_t parts_len;
 
@@ -112,6 +115,18 @@ static void checkpointer_tell_starts(struct checkpointer *ckpt, const struct log
 						   offsets->log_starts[next++].offset);
 }
 
+/* What the files hold of each partition is its own now. */
+static enum err checkpointer_trust(struct checkpointer *ckpt, const struct logdir *logdir)
+{
+	enum err err = ERR_OK;
+
+	for (size_t i = 0; i < ckpt->refs_len && err == ERR_OK; i++)
+		if (checkpointer_dir(ckpt->refs[i]) == logdir &&
+		    plog_distrusts_checkpoints(ckpt->refs[i]->log))
+			err = plog_trust_checkpoints(ckpt->refs[i]->log);
+	return err;
+}
+
 static enum err checkpointer_run_dir(struct checkpointer *ckpt, struct logdir *logdir)
 {
 	struct offsets offsets;
@@ -130,6 +145,8 @@ static enum err checkpointer_run_dir(struct checkpointer *ckpt, struct logdir *l
 	if (err == ERR_OK)
 		err = logdir_failed(logdir) ? ERR_KAFKA_STORAGE_ERROR
 					    : offsets_write(&offsets, logdir);
+	if (err == ERR_OK)
+		err = checkpointer_trust(ckpt, logdir);
 	if (err == ERR_OK)
 		checkpointer_tell_starts(ckpt, logdir, &offsets);
 	offsets_fini(&offsets);
@@ -164,6 +181,10 @@ static void checkpointer_done(struct job *job)
 	free(ckpt->refs);
 	ckpt->refs = NULL;
 	ckpt->runs = false;
+	if (ckpt->err == ERR_OK) {
+		ckpt->removals_written = ckpt->removals_begun;
+		ckpt->written = true;
+	}
 	while ((wait = STAILQ_FIRST(&ckpt->served)) != NULL) {
 		STAILQ_REMOVE_HEAD(&ckpt->served, link);
 		wait->done(wait, ckpt->err);
@@ -178,6 +199,7 @@ static void checkpointer_start(struct checkpointer *ckpt)
 
 	must(!ckpt->runs);
 	loop_timer_stop(&ckpt->timer);
+	ckpt->removals_begun = ckpt->removals;
 	ckpt->refs = calloc(ckpt->parts_len + 1, sizeof(struct partition *));
 	must(ckpt->refs != NULL);
 	ckpt->refs_len = 0;
@@ -235,6 +257,22 @@ void checkpointer_remove(struct checkpointer *ckpt, struct partition *part)
 	must(ckpt->parts_len > 0);
 	TAILQ_REMOVE(&ckpt->parts, part, all);
 	ckpt->parts_len--;
+	ckpt->removals++;
+}
+
+static bool checkpointer_found(const struct logdir *logdir, struct str topic, int32_t idx)
+{
+	return checkpoint_get(&logdir->recovery_points, topic, idx, -1) >= 0 ||
+	       checkpoint_get(&logdir->log_starts, topic, idx, -1) >= 0 ||
+	       checkpoint_get(&logdir->high_watermarks, topic, idx, -1) >= 0 ||
+	       checkpoint_get(&logdir->cleaned, topic, idx, -1) >= 0;
+}
+
+bool checkpointer_may_list(const struct checkpointer *ckpt, const struct logdir *logdir,
+			   struct str topic, int32_t idx)
+{
+	return ckpt->removals != ckpt->removals_written ||
+	       (!ckpt->written && checkpointer_found(logdir, topic, idx));
 }
 
 bool checkpointer_stop(struct checkpointer *ckpt)

@@ -27,6 +27,12 @@ void checkpointer_remove(struct checkpointer *ckpt, struct partition *part);
 /* Something was appended: the files are written when the interval is over. */
 void checkpointer_touch(struct checkpointer *ckpt);
 /*
+ * May the files of this directory still hold an entry of an earlier partition of that name? Since
+ * the last removal, or the start, they were not written.
+ */
+bool checkpointer_may_list(const struct checkpointer *ckpt, const struct logdir *logdir,
+			   struct str topic, int32_t idx);
+/*
  * No more by time: after the end they would say that there is nothing. True while one is written,
  * for which those who stop have to wait.
  */

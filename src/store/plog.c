@@ -78,6 +78,48 @@ enum err plog_create(struct plog **log, const struct plog_env *env, const struct
 	return err;
 }
 
+enum err plog_distrust_checkpoints(struct plog *log)
+{
+	char *path = file_path(seg_dir_path(log->dir), PLOG_DISTRUST_FILE);
+	enum err err = ERR_NOMEM;
+	int fd;
+
+	must_be(log, PLOG_MAGIC);
+	if (path != NULL)
+		err = file_open(path, O_WRONLY | O_CREAT, &fd);
+	if (err == ERR_OK)
+		file_close(fd);
+	free(path);
+	atomic_store(&log->distrusts, err == ERR_OK);
+	return err;
+}
+
+bool plog_distrusts_checkpoints(const struct plog *log)
+{
+	return atomic_load(&log->distrusts);
+}
+
+enum err plog_trust_checkpoints(struct plog *log)
+{
+	enum err err = ERR_NOMEM;
+	char *path;
+
+	must_be(log, PLOG_MAGIC);
+	plog_lock(log);
+	path = file_path(seg_dir_path(log->dir), PLOG_DISTRUST_FILE);
+	if (path != NULL)
+		err = file_unlink(path);
+	plog_unlock(log);
+	free(path);
+	if (err == ERR_OK)
+		err = file_sync_dir(seg_dir_path(log->dir));
+	if (err == ERR_NOFILE)
+		err = ERR_OK;
+	if (err == ERR_OK)
+		atomic_store(&log->distrusts, false);
+	return err;
+}
+
 void plog_abandon(struct plog *log)
 {
 	struct plog_task *task;

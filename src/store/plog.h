@@ -38,6 +38,10 @@
  * partition.metadata
  *     Text: "version: 0\ntopic_id: <22 characters>". The metadata log has none.
  *
+ * distrust-checkpoints
+ *     Empty, and of ours alone: the directory above may still hold checkpoints of an earlier
+ *     partition of this name (plog_distrust_checkpoints).
+ *
  * Suffixes: `.deleted` waits for its removal, `.cleaned` is an unfinished rewrite, `.swap` a
  * finished one that has not replaced its originals yet; recover_files.h says what becomes of them
  * at a start. A directory `<topic>-<n>.<hex>-delete` is a deleted partition, `-future` one on its
@@ -94,13 +98,13 @@ struct plog_config {
 	int32_t index_interval_bytes; /* index.interval.bytes */
 	int32_t index_max_bytes;      /* segment.index.bytes */
 	int64_t producer_expiry_ms;   /* producer.id.expiration.ms */
-	bool preallocate;     /* preallocate: of no effect here, files grow as they are written */
-	bool compact;	      /* cleanup.policy holds compact */
+	bool preallocate; /* preallocate: of no effect here, files grow as they are written */
+	bool compact;	  /* cleanup.policy holds compact */
 	int64_t delete_retention_ms;			      /* delete.retention.ms */
 	int64_t min_compaction_lag_ms, max_compaction_lag_ms; /* min., max.compaction.lag.ms */
 	double min_cleanable_ratio;			      /* min.cleanable.dirty.ratio */
-	bool drop_old;	      /* cleanup.policy holds delete: the next two count */
-	int64_t retention_ms; /* retention.ms, -1: none */
+	bool drop_old;		      /* cleanup.policy holds delete: the next two count */
+	int64_t retention_ms;	      /* retention.ms, -1: none */
 	int64_t retention_bytes;      /* retention.bytes, -1: none */
 	int64_t file_delete_delay_ms; /* file.delete.delay.ms */
 };
@@ -175,6 +179,17 @@ void plog_abandon(struct plog *log);
  * removed.
  */
 enum err plog_delete(struct plog *log, struct uuid unique) must_check;
+
+/*
+ * Right after plog_create: the checkpoint files may hold what was true of an earlier partition of
+ * this name. A file in the directory says so until they were written with this one's: an unclean
+ * start in between takes nothing from them.
+ */
+enum err plog_distrust_checkpoints(struct plog *log) must_check;
+/* [any] Is that so now? */
+bool plog_distrusts_checkpoints(const struct plog *log);
+/* [worker] They were written. Durable at return. */
+enum err plog_trust_checkpoints(struct plog *log) must_check;
 
 void plog_set_config(struct plog *log, const struct plog_config *cfg); /* [lock] */
 const char *plog_dir(const struct plog *log);			       /* [any] */

@@ -55,6 +55,7 @@ struct plog {
 	_Atomic bool failed, has_work;
 	bool new_names; /* append: the directory's own, and partition.metadata, are not synced */
 	bool flushing;	/* append */
+	_Atomic bool distrusts;
 	bool touched;	/* append: something was written since the log was opened */
 	bool claimed, claim_void; /* append: see plog_claim */
 	pthread_mutex_t append, list;
@@ -80,6 +81,7 @@ struct plog {
 	struct clean_swap *swap;	  /* append: one that is under way; see clean_swap.h */
 };
 
+#define PLOG_DISTRUST_FILE "distrust-checkpoints"
 #define PLOG_MAGIC 0x9106feedu
 
 /*

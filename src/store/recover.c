@@ -25,7 +25,7 @@
 
 struct recover {
 	struct plog *log;
-	const struct plog_open_args *args;
+	struct plog_open_args *args;
 	struct recover_files files;
 	bool all;	 /* every header is to be read: leader epochs are lost */
 	int64_t end;	 /* of the log, as found */
@@ -200,7 +200,8 @@ static enum err recover_cut_at(struct recover *recover, uint32_t slot, uint32_t 
 static enum err recover_scan_from(struct recover *recover, struct replay *replay, uint32_t first)
 {
 	struct plog *log = recover->log;
-	/* A roll at the recovery point finishes indexes that the flush before it could not cover. */
+	/* A roll at the recovery point finishes indexes that the flush before it could not cover.
+	 */
 	uint32_t check = recover_slot(log, recover->trusted - 1);
 	enum err err = ERR_OK;
 
@@ -457,12 +458,26 @@ static void recover_publish(struct recover *recover)
 	plog_update_stable(log);
 }
 
+/* What the checkpoints say is of an earlier partition, unless a clean stop has written them. */
+static enum err recover_distrust(struct recover *recover)
+{
+	struct plog_open_args *args = recover->args;
+
+	atomic_store(&recover->log->distrusts, true);
+	if (args->clean)
+		return plog_trust_checkpoints(recover->log);
+	args->recovery_point = args->log_start = args->high_watermark = args->cleaned = 0;
+	return ERR_OK;
+}
+
 static enum err recover_all(struct recover *recover)
 {
 	enum err err;
 
-	recover->trusted = recover->args->recovery_point;
 	err = recover_files_read(seg_dir_path(recover->log->dir), &recover->files);
+	if (err == ERR_OK && recover->files.has_distrust)
+		err = recover_distrust(recover);
+	recover->trusted = recover->args->recovery_point;
 	if (err == ERR_OK)
 		err = recover_topic_id(recover);
 	if (err == ERR_OK)
@@ -484,7 +499,8 @@ static enum err recover_all(struct recover *recover)
 enum err plog_open(struct plog **log, const struct plog_env *env, const struct plog_config *cfg,
 		   const char *dir, const struct plog_open_args *args)
 {
-	struct recover recover = {.args = args};
+	struct plog_open_args mine = *args;
+	struct recover recover = {.args = &mine};
 	enum err err;
 
 	must(args->log_start >= 0 && args->recovery_point >= 0);

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "store/batch_view.h"
-#include "store/seg.h"
+#include "store/plog_impl.h"
 
 static bool recover_ends(const char *name, const char *suffix)
 {
@@ -288,6 +288,8 @@ static enum err recover_list_rest(const char *dir, char **names, size_t len,
 			files->has_epochs = true;
 		else if (strcmp(names[i], "partition.metadata") == 0)
 			files->has_metadata = true;
+		else if (strcmp(names[i], PLOG_DISTRUST_FILE) == 0)
+			files->has_distrust = true;
 	}
 	return err;
 }

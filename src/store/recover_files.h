@@ -19,7 +19,7 @@ struct recover_files {
 	size_t segs_len;
 	int64_t *snapshots; /* rising */
 	size_t snapshots_len;
-	bool has_epochs, has_metadata;
+	bool has_epochs, has_metadata, has_distrust;
 };
 
 /*

@@ -5,7 +5,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "proto/api_versions.h"
 #include "proto/delete_records.h"
@@ -511,6 +514,49 @@ static void r4_stops_while_checkpoints_are_written(void **state)
 	}
 }
 
+/* A broker that is killed, on a directory that is opened again. */
+static void live_and_die(const char *dir)
+{
+	int code;
+
+	assert_int_equal(whole_open_dir(&whole, dir, NULL), ERR_OK);
+	whole_make_topic(&whole, "t", 2);
+	for (int i = 0; i < 10; i++)
+		produce_at(1000 + i);
+	assert_true(delete_records(9, &code) == 9 && code == 0);
+	delete_topic("t");
+	whole_make_topic(&whole, "t", 2);
+	for (int i = 0; i < 3; i++)
+		produce_at(1000 + i);
+	_exit(0);
+}
+
+/* The files in the directory above go by name, and are written later. */
+static void r4_checkpoints_of_a_deleted_topic_are_not_the_new_ones(void **state)
+{
+	char dir[] = "/tmp/barnabas-dies-XXXXXX", data[64];
+	int code, status;
+	pid_t pid;
+
+	whole_close(&whole);
+	assert_non_null(mkdtemp(dir));
+	snprintf(data, sizeof(data), "%s/data", dir);
+	pid = fork();
+	if (pid == 0)
+		live_and_die(data);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(whole_open_dir(&whole, data, NULL), ERR_OK);
+	assert_true(list_offset(-2) == 0);
+	assert_true(list_offset(-1) == 3);
+	assert_true(delete_records(1, &code) == 1 && code == 0);
+	whole_restart(&whole);
+	assert_true(list_offset(-2) == 1);
+	whole_close(&whole);
+	assert_int_equal(rmdir(dir), 0);
+	whole_open(&whole, NULL);
+}
+
 /* -- ids and versions ----------------------------------------------------------------------------
  */
 
@@ -605,6 +651,7 @@ int main(void)
 	    TEST(finds_offsets_by_time),
 	    TEST(deleted_records_stay_deleted_over_a_restart),
 	    TEST(r4_stops_while_checkpoints_are_written),
+	    TEST(r4_checkpoints_of_a_deleted_topic_are_not_the_new_ones),
 	    TEST(no_producer_id_is_given_twice),
 	    TEST(refuses_a_transactional_id),
 	    TEST(answers_an_unknown_apiversions_in_the_oldest_form),
