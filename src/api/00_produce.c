@@ -106,6 +106,9 @@ static void produce_fail(struct produce *produce,
 {
 	res->error_code = errcode_of(err);
 	res->base_offset = -1;
+	if (err == ERR_NOSPACE)
+		res->error_message = STR("No space left for records (log.dirs.min.free.bytes, "
+					 "log.dirs.max.bytes); try again later.");
 	produce->failed = true;
 }
 

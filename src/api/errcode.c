@@ -8,6 +8,11 @@ static const int16_t errcode_table[ERR_COUNT] = {
     [ERR_OK] = 0,
     [ERR_NOMEM] = CODE_UNKNOWN_SERVER_ERROR,
     [ERR_IO] = 56,
+    /*
+     * KAFKA_STORAGE_ERROR, until there is room: every client tries it again and knows that nothing
+     * was stored. The Java client asks for metadata first, which finds the same leader and costs a
+     * request; NOT_ENOUGH_REPLICAS would spare that, and send operators after replicas.
+     */
     [ERR_NOSPACE] = 56,
     [ERR_NOFILE] = 56,
     [ERR_EXISTS] = CODE_UNKNOWN_SERVER_ERROR,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define FILE_PROBE_BYTES ((size_t)128 << 10)
@@ -211,6 +212,16 @@ enum err file_sync_dir(const char *dir)
 		return err;
 	err = file_result(file_may("fsync", dir) ? fsync(fd) : -1);
 	file_close(fd);
+	return err;
+}
+
+enum err file_free(const char *path, int64_t *free_bytes, int64_t *total_bytes)
+{
+	struct statvfs vfs = {0};
+	enum err err = file_result(file_may("statvfs", path) ? statvfs(path, &vfs) : -1);
+
+	*free_bytes = (int64_t)(vfs.f_bavail * vfs.f_frsize);
+	*total_bytes = (int64_t)(vfs.f_blocks * vfs.f_frsize);
 	return err;
 }
 

@@ -60,6 +60,8 @@ enum err file_sync_dir(const char *dir) must_check;
 /* The same for the directory that holds this path. */
 enum err file_sync_parent(const char *path) must_check;
 bool file_exists(const char *path);
+/* The file system that holds the path: what is free to us, and how large it is. */
+enum err file_free(const char *path, int64_t *free_bytes, int64_t *total_bytes) must_check;
 
 /* A whole small file, malloc'd, NUL behind it. ERR_BADFILE when larger than cap_bytes. */
 enum err file_read_all(const char *path, size_t cap_bytes, char **data,

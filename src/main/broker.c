@@ -27,6 +27,7 @@
 #include "partition/flush.h"
 #include "partition/remover.h"
 #include "partition/retention.h"
+#include "partition/space.h"
 
 #define IO_LOOPS_MAX 8
 
@@ -40,6 +41,7 @@ struct broker {
 	struct checkpointer *checkpointer;
 	struct remover *remover;
 	struct retention *retention;
+	struct space *space;
 	struct replicas *replicas;
 	struct controller *controller;
 	struct coord *coord;
@@ -159,6 +161,43 @@ static void broker_on_failed(void *ctx, enum err err)
 	loop_stop(broker->control.api.loop);
 }
 
+static enum err broker_open_space(struct broker *broker)
+{
+	struct space_options options = {
+	    .control = broker->control.api.loop,
+	    .workers = broker->workers,
+	    .dirs = broker->dirs,
+	    .retention = broker->retention,
+	    .trash = remover_trash(broker->remover),
+	    .min_free_bytes = config_int64(broker->config, CONFIG_LOG_DIRS_MIN_FREE_BYTES),
+	    .max_bytes = config_int64(broker->config, CONFIG_LOG_DIRS_MAX_BYTES),
+	};
+
+	broker->space = space_new(&options);
+	return broker->space != NULL ? ERR_OK : ERR_NOMEM;
+}
+
+/* Nothing new is begun. */
+static void broker_stop_retention(struct broker *broker)
+{
+	if (broker->space != NULL)
+		space_stop(broker->space);
+	if (broker->retention != NULL)
+		retention_stop(broker->retention);
+	if (broker->remover != NULL)
+		remover_stop(broker->remover);
+}
+
+static void broker_free_retention(struct broker *broker)
+{
+	if (broker->space != NULL)
+		space_free(broker->space);
+	if (broker->retention != NULL)
+		retention_free(broker->retention);
+	if (broker->remover != NULL)
+		remover_free(broker->remover);
+}
+
 static enum err broker_open_retention(struct broker *broker)
 {
 	struct retention_options options = {
@@ -171,7 +210,9 @@ static enum err broker_open_retention(struct broker *broker)
 
 	broker->retention = retention_new(&options);
 	broker->remover = remover_new(broker->control.api.loop, broker->workers);
-	return broker->retention != NULL && broker->remover != NULL ? ERR_OK : ERR_NOMEM;
+	if (broker->retention == NULL || broker->remover == NULL)
+		return ERR_NOMEM;
+	return broker_open_space(broker);
 }
 
 static enum err broker_open_logs(struct broker *broker)
@@ -268,6 +309,7 @@ static enum err broker_lead(struct broker *broker)
 	if (broker->coord == NULL || broker->api.producer_ids == NULL)
 		return ERR_NOMEM;
 	replicas_set_coord(broker->replicas, broker->coord);
+	space_look(broker->space);
 	broker->api.controller = broker->controller;
 	broker->api.coord = broker->coord;
 	broker->api.checkpointer = broker->checkpointer;
@@ -413,8 +455,7 @@ static enum err broker_close_logs(struct broker *broker)
 	int64_t epoch = controller_broker_epoch(broker->controller);
 	enum err err, marks;
 
-	retention_stop(broker->retention);
-	remover_stop(broker->remover);
+	broker_stop_retention(broker);
 	broker_stop_checkpointer(broker);
 	worker_pool_drain(broker->workers);
 	flusher_free(broker->flusher);
@@ -507,20 +548,14 @@ void broker_free(struct broker *broker)
 {
 	if (broker == NULL)
 		return;
-	if (broker->retention != NULL)
-		retention_stop(broker->retention);
-	if (broker->remover != NULL)
-		remover_stop(broker->remover);
+	broker_stop_retention(broker);
 	broker_stop_checkpointer(broker);
 	broker_settle(broker);
 	broker_free_rooms(broker);
 	broker_settle(broker);
 	if (broker->replicas != NULL)
 		replicas_free(broker->replicas);
-	if (broker->retention != NULL)
-		retention_free(broker->retention);
-	if (broker->remover != NULL)
-		remover_free(broker->remover);
+	broker_free_retention(broker);
 	station_fini(&broker->control);
 	for (size_t i = 0; i < broker->io_len; i++)
 		station_fini(&broker->io[i]);

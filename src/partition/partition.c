@@ -11,7 +11,9 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "meta/image.h"
 #include "partition/partition_int.h"
+#include "store/logdir.h"
 #include "store/trash.h"
 #include "store/logdir.h"
 
@@ -429,6 +431,37 @@ static enum err partition_may_append(struct partition *part, enum partition_acks
 	return err;
 }
 
+/*
+ * Is there room for what a producer sends? The coordinators' records are written on: they are few,
+ * and the floor of free space is there for them.
+ */
+static enum err partition_may_grow(struct partition *part, const struct plog_append *items,
+				   size_t items_len)
+{
+	struct logdir *logdir = plog_logdir(part->log);
+	int64_t len_bytes = 0;
+
+	if (logdir == NULL || items[0].origin != PLOG_CLIENT)
+		return ERR_OK;
+	for (size_t i = 0; i < items_len; i++)
+		len_bytes += (int64_t)items[i].len_bytes;
+	return room_take(&logdir->room, len_bytes) ? ERR_OK : ERR_NOSPACE;
+}
+
+/* The disk was full before anybody had looked: the others need not find out one by one. */
+static void partition_note_full(struct partition *part, const struct plog_append *items,
+				size_t items_len)
+{
+	struct logdir *logdir = plog_logdir(part->log);
+
+	for (size_t i = 0; logdir != NULL && i < items_len; i++) {
+		if (items[i].err != ERR_NOSPACE)
+			continue;
+		room_found_full(&logdir->room);
+		return;
+	}
+}
+
 void partition_append(struct partition *part, struct plog_append *items, size_t items_len,
 		      enum partition_acks acks)
 {
@@ -439,9 +472,12 @@ void partition_append(struct partition *part, struct plog_append *items, size_t 
 	must(items_len > 0);
 	plog_lock(part->log);
 	err = partition_may_append(part, acks);
+	if (err == ERR_OK)
+		err = partition_may_grow(part, items, items_len);
 	if (err == ERR_OK) {
 		written = plog_append_as_leader(part->log, items, items_len,
 						atomic_load(&part->leader_epoch)) > 0;
+		partition_note_full(part, items, items_len);
 	} else {
 		for (size_t i = 0; i < items_len; i++)
 			items[i].err = err;
@@ -547,22 +583,41 @@ enum err partition_delete_records(struct partition *part, int64_t offset, int64_
 	return err;
 }
 
+static void partition_retained(struct partition *part, int64_t start_before, enum err err)
+{
+	if (err != ERR_OK)
+		log_warn("partition", "retention of %s-%d: %s", part->topic, part->idx,
+			 err_text(err));
+	if (plog_start(part->log) != start_before)
+		partition_wake(part, true);
+}
+
 void partition_retain(struct partition *part, struct plog_retained *retained)
 {
 	int64_t before;
-	enum err err;
 
 	must_be(part, PARTITION_MAGIC);
 	*retained = (struct plog_retained){0};
 	if (atomic_load(&part->gone) || plog_failed(part->log))
 		return;
 	before = plog_start(part->log);
-	err = plog_retain(part->log, retained);
-	if (err != ERR_OK)
-		log_warn("partition", "retention of %s-%d: %s", part->topic, part->idx,
-			 err_text(err));
-	if (plog_start(part->log) != before)
-		partition_wake(part, true);
+	partition_retained(part, before, plog_retain(part->log, retained));
+}
+
+bool partition_front(struct partition *part, struct plog_front *front)
+{
+	must_be(part, PARTITION_MAGIC);
+	return !atomic_load(&part->gone) && !image_name_is_internal(str_of(part->topic)) &&
+	       plog_front(part->log, front);
+}
+
+void partition_drop_front(struct partition *part, int64_t end_offset,
+			  struct plog_retained *retained)
+{
+	int64_t before = plog_start(part->log);
+
+	must_be(part, PARTITION_MAGIC);
+	partition_retained(part, before, plog_drop_first(part->log, end_offset, retained));
 }
 
 void partition_start_is_durable(struct partition *part, int64_t log_start)

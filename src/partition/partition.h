@@ -139,6 +139,10 @@ enum err partition_delete_records(struct partition *part, int64_t offset, int64_
  * An error is logged here, and nothing was dropped then.
  */
 void partition_retain(struct partition *part, struct plog_retained *retained);
+/* [worker] plog_front and plog_drop_first, but never of an internal topic. */
+bool partition_front(struct partition *part, struct plog_front *front) must_check;
+void partition_drop_front(struct partition *part, int64_t end_offset,
+			  struct plog_retained *retained);
 /* [worker] The checkpoint has this log start: what is below may be removed. */
 void partition_start_is_durable(struct partition *part, int64_t log_start);
 

@@ -12,6 +12,7 @@ struct retention {
 	struct retention_options options;
 	struct loop_timer timer;
 	TAILQ_HEAD(, partition) parts;
+	size_t parts_len;
 	bool walks, again, stopped;
 	struct partition *next; /* of this walk; NULL at its end */
 	struct retention_counts counts;
@@ -137,6 +138,25 @@ void retention_check(struct retention *retention)
 	retention_go_on(retention);
 }
 
+void retention_dropped(struct retention *retention)
+{
+	if (!retention->stopped)
+		retention_checkpoint(retention);
+}
+
+struct partition **retention_refs(const struct retention *retention, size_t *refs_len)
+{
+	struct partition **refs = calloc(retention->parts_len + 1, sizeof(struct partition *));
+	struct partition *part;
+
+	*refs_len = 0;
+	if (refs == NULL)
+		return NULL;
+	TAILQ_FOREACH (part, &retention->parts, retained)
+		refs[(*refs_len)++] = partition_ref(part);
+	return refs;
+}
+
 static void retention_on_time(struct loop_timer *timer)
 {
 	retention_check(container_of(timer, struct retention, timer));
@@ -167,6 +187,7 @@ void retention_free(struct retention *retention)
 void retention_add(struct retention *retention, struct partition *part)
 {
 	TAILQ_INSERT_TAIL(&retention->parts, part, retained);
+	retention->parts_len++;
 	if (!retention->walks && !loop_timer_is_set(&retention->timer))
 		retention_arm(retention, retention->options.initial_delay_ms);
 }
@@ -176,6 +197,7 @@ void retention_remove(struct retention *retention, struct partition *part)
 	if (retention->next == part)
 		retention->next = TAILQ_NEXT(part, retained);
 	TAILQ_REMOVE(&retention->parts, part, retained);
+	retention->parts_len--;
 	if (TAILQ_EMPTY(&retention->parts))
 		loop_timer_stop(&retention->timer);
 }

@@ -32,6 +32,11 @@ void retention_stop(struct retention *retention);
 /* A check now, beside those of the timer: for tests, and when space is short. */
 void retention_check(struct retention *retention);
 
+/* Somebody else has dropped segments of its partitions: their log starts are made durable. */
+void retention_dropped(struct retention *retention);
+/* References on all partitions, malloc'd; NULL and none when memory is out. */
+struct partition **retention_refs(const struct retention *retention, size_t *refs_len) must_check;
+
 struct retention_counts {
 	uint64_t checks, segs, bytes; /* walks ended; what they dropped */
 };

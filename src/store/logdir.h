@@ -13,6 +13,7 @@
 
 #include "base/loop.h"
 #include "store/checkpoint.h"
+#include "store/room.h"
 
 /* Read-only outside, but for id, which meta.properties gives. */
 struct logdir {
@@ -23,6 +24,7 @@ struct logdir {
 	int64_t broker_epoch; /* of the last run, from the mark; -1 unknown */
 	/* As found at start. */
 	struct checkpoint recovery_points, log_starts, high_watermarks, cleaned;
+	struct room room; /* for producers */
 	/* private */
 	_Atomic bool failed;
 	_Atomic bool watched; /* the three below are set */

@@ -354,8 +354,12 @@ enum err plog_retain(struct plog *log, struct plog_retained *retained) must_chec
 struct plog_front {
 	int64_t end_offset, size_bytes, largest_ms;
 };
-/* [worker] False when it may not go: the last one, not wholly below the high watermark, claimed. */
+/* [worker] False when it may not go: the last one, not wholly below the high watermark, claimed, or
+ * cleanup.policy is without delete. */
 bool plog_front(struct plog *log, struct plog_front *front) must_check;
+/* [worker] Drops it, if it still ends there and may go. */
+enum err plog_drop_first(struct plog *log, int64_t end_offset,
+			 struct plog_retained *retained) must_check;
 /* [lock] Begins a new segment now, if the active one holds anything (the metadata log's snapshots,
  * tests). */
 enum err plog_roll(struct plog *log) must_check;

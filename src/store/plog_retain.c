@@ -97,7 +97,8 @@ static uint32_t plog_retain_walk(struct plog *log, struct retain *retain, struct
 static enum err plog_drop_front(struct plog *log, uint32_t len, enum retain_why why,
 				struct plog_retained *retained)
 {
-	static const char *const whys[] = {"", "the log start", "retention.bytes", "retention.ms"};
+	static const char *const whys[] = {"log.dirs.max.bytes", "the log start", "retention.bytes",
+					   "retention.ms"};
 	uint32_t before = log->segs_len;
 	int64_t size_bytes = plog_size_bytes(log);
 	enum err err = ERR_OK;
@@ -173,6 +174,26 @@ enum err plog_retain(struct plog *log, struct plog_retained *retained)
 	return err;
 }
 
+/* With the lock. */
+static bool plog_front_may_go(const struct plog *log)
+{
+	return log->cfg->drop_old && !log->claimed && !plog_failed(log) && log->segs_len > 1 &&
+	       plog_high_watermark(log) >= log->segs[1]->base_offset;
+}
+
+enum err plog_drop_first(struct plog *log, int64_t end_offset, struct plog_retained *retained)
+{
+	enum err err = ERR_OK;
+
+	must_be(log, PLOG_MAGIC);
+	*retained = (struct plog_retained){0};
+	plog_lock(log);
+	if (plog_front_may_go(log) && log->segs[1]->base_offset == end_offset)
+		err = plog_drop_front(log, 1, RETAIN_NOT, retained);
+	plog_unlock(log);
+	return err;
+}
+
 bool plog_front(struct plog *log, struct plog_front *front)
 {
 	struct retain_seg seg = {.largest_ms = RETAIN_UNKNOWN};
@@ -184,8 +205,7 @@ bool plog_front(struct plog *log, struct plog_front *front)
 		if (first != NULL && plog_find_time(log, first) != ERR_OK)
 			break;
 		plog_lock(log);
-		may = !log->claimed && !plog_failed(log) && log->segs_len > 1 &&
-		      plog_high_watermark(log) >= log->segs[1]->base_offset;
+		may = plog_front_may_go(log);
 		if (may) {
 			seg = plog_retain_seg(log, 0);
 			if (first != NULL)

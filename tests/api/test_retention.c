@@ -1,4 +1,5 @@
-/* Retention and deletion through the whole broker: what clients and the directory see of it. */
+/* Retention, deletion and full disks through the whole broker: what clients and the directory see.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +14,9 @@
 #include "base/file.h"
 #include "proto/delete_topics.h"
 #include "proto/fetch.h"
+#include "proto/find_coordinator.h"
 #include "proto/list_offsets.h"
+#include "proto/offset_commit.h"
 #include "proto/produce.h"
 #include "record/builder.h"
 #include "tests/api/whole.h"
@@ -23,6 +26,7 @@
 #define FETCH_VERSION	12
 #define LIST_VERSION	5
 #define DELETE_VERSION	5
+#define COMMIT_VERSION	7
 #define PATIENCE_MS	60000
 
 static struct whole whole;
@@ -135,6 +139,67 @@ static int end_fetch(struct whole_call *call)
 			 ERR_OK);
 	code = answer.responses[0].partitions[0].error_code;
 	whole_end(call);
+	return code;
+}
+
+/* The first asking makes the topic of the offsets. */
+static void find_coordinator(void)
+{
+	struct find_coordinator_req ask;
+	struct find_coordinator_res answer;
+	struct whole_call call;
+	int64_t until = clock_mono_ms(&clock_real) + PATIENCE_MS;
+	int code;
+
+	do {
+		assert_true(clock_mono_ms(&clock_real) < until);
+		whole_begin(&whole, &call, FIND_COORDINATOR_API_KEY, 0);
+		find_coordinator_req_init(&ask);
+		ask.key = STR("g");
+		find_coordinator_req_encode(&ask, &call.frame, 0);
+		whole_ask(&call);
+		assert_int_equal(find_coordinator_res_decode(&answer, &call.body, 0,
+							     &call.req.arena),
+				 ERR_OK);
+		code = answer.error_code;
+		whole_end(&call);
+	} while (code != 0);
+}
+
+/* Offset 0 of a group without members. */
+static int commit_offset(const char *name)
+{
+	struct offset_commit_req_offset_commit_request_partition part;
+	struct offset_commit_req_offset_commit_request_topic topic;
+	struct offset_commit_req ask;
+	struct offset_commit_res answer;
+	struct whole_call call;
+	int64_t until = clock_mono_ms(&clock_real) + PATIENCE_MS;
+	int code;
+
+	find_coordinator();
+	do {
+		assert_true(clock_mono_ms(&clock_real) < until);
+		whole_begin(&whole, &call, OFFSET_COMMIT_API_KEY, COMMIT_VERSION);
+		offset_commit_req_init(&ask);
+		offset_commit_req_offset_commit_request_topic_init(&topic);
+		offset_commit_req_offset_commit_request_partition_init(&part);
+		part.committed_offset = 0;
+		topic.name = str_of(name);
+		topic.partitions = &part;
+		topic.partitions_len = 1;
+		ask.group_id = STR("g");
+		ask.generation_id_or_member_epoch = -1;
+		ask.topics = &topic;
+		ask.topics_len = 1;
+		offset_commit_req_encode(&ask, &call.frame, COMMIT_VERSION);
+		whole_ask(&call);
+		assert_int_equal(offset_commit_res_decode(&answer, &call.body, COMMIT_VERSION,
+							  &call.req.arena),
+				 ERR_OK);
+		code = answer.topics[0].partitions[0].error_code;
+		whole_end(&call);
+	} while (code == 14 || code == 15 || code == 16); /* the coordinator is on its way */
 	return code;
 }
 
@@ -300,6 +365,87 @@ static void a_deleted_topic_goes_after_its_delay(void **state)
 	whole_close(&whole);
 }
 
+/* -- full disks ----------------------------------------------------------------------------------
+ */
+
+#define KAFKA_STORAGE_ERROR 56
+
+/* The first may come before anybody has looked at the disk. */
+static void wait_refused(const char *name)
+{
+	int64_t until = clock_mono_ms(&clock_real) + PATIENCE_MS;
+
+	while (produce_at(name, clock_wall_ms(&clock_real)) != KAFKA_STORAGE_ERROR) {
+		assert_true(clock_mono_ms(&clock_real) < until);
+		usleep(1000);
+	}
+}
+
+static void below_the_floor_all_but_producing_goes_on(void **state)
+{
+	static const char *const settings[] = {"log.dirs.min.free.bytes=9000000000000000000",
+					       "log.segment.delete.delay.ms=3600000", NULL};
+	struct whole_call call;
+
+	(void)state;
+	whole_open(&whole, settings);
+	whole_make_topic(&whole, "t", 1);
+	wait_refused("t");
+	assert_int_equal(produce_at("t", 1000), KAFKA_STORAGE_ERROR);
+	begin_fetch(&call, "t", 0, 0);
+	whole_ask(&call);
+	assert_int_equal(end_fetch(&call), 0);
+	assert_int_equal(commit_offset("t"), 0);
+	delete_topic("t");
+	wait_names(".", "t-0", 0); /* and nothing waits while space is short */
+	whole_close(&whole);
+}
+
+static void the_oldest_segments_make_room_under_a_budget(void **state)
+{
+	/* A segment for each record, of 69 bytes: the budget holds five. */
+	static const char *const settings[] = {"log.roll.ms=1", "log.dirs.max.bytes=350", NULL};
+	int64_t now = clock_wall_ms(&clock_real) - 1000000,
+		until = clock_mono_ms(&clock_real) + PATIENCE_MS;
+
+	(void)state;
+	whole_open(&whole, settings);
+	whole_make_topic(&whole, "old", 1);
+	whole_make_topic(&whole, "new", 1);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(produce_at("old", now + i * 10), 0);
+	for (int i = 0; i < 40; i++)
+		while (produce_at("new", now + 1000 + i * 10) != 0) {
+			assert_true(clock_mono_ms(&clock_real) < until);
+			whole_turn(&whole);
+			usleep(1000);
+		}
+	wait_earliest("old", 2); /* the active segment stays, though it is older than all others */
+	wait_earliest("new", 36);
+	whole_restart(&whole);
+	assert_int_equal(earliest("old"), 2);
+	assert_int_equal(earliest("new"), 36);
+	whole_close(&whole);
+}
+
+static void when_nothing_may_be_dropped_producers_are_refused(void **state)
+{
+	static const char *const settings[] = {"log.dirs.max.bytes=200", NULL};
+
+	(void)state;
+	whole_open(&whole, settings);
+	whole_make_topic(&whole, "t", 1);
+	wait_refused("t");
+	assert_int_equal(earliest("t"), 0);
+	delete_topic("t");
+	whole_make_topic(&whole, "u", 1);
+	while (produce_at("u", 1000) != 0) {
+		whole_turn(&whole);
+		usleep(1000);
+	}
+	whole_close(&whole);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -308,6 +454,9 @@ int main(void)
 	    cmocka_unit_test(dropped_segments_wait_for_their_delay),
 	    cmocka_unit_test(a_deleted_topic_waits_for_its_delay),
 	    cmocka_unit_test(a_deleted_topic_goes_after_its_delay),
+	    cmocka_unit_test(below_the_floor_all_but_producing_goes_on),
+	    cmocka_unit_test(the_oldest_segments_make_room_under_a_budget),
+	    cmocka_unit_test(when_nothing_may_be_dropped_producers_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
