@@ -462,6 +462,18 @@ static void partition_note_full(struct partition *part, const struct plog_append
 	}
 }
 
+enum err partition_txn_guard(struct partition *part, int64_t producer_id, int16_t epoch,
+			     int64_t *guard)
+{
+	enum err err;
+
+	must_be(part, PARTITION_MAGIC);
+	plog_lock(part->log);
+	err = plog_txn_guard(part->log, producer_id, epoch, guard);
+	plog_unlock(part->log);
+	return err;
+}
+
 void partition_append(struct partition *part, struct plog_append *items, size_t items_len,
 		      enum partition_acks acks)
 {

@@ -100,6 +100,10 @@ enum partition_acks { PARTITION_ACKS_NONE = 0, PARTITION_ACKS_LEADER = 1, PARTIT
 void partition_append(struct partition *part, struct plog_append *items, size_t items_len,
 		      enum partition_acks acks);
 
+/* plog_txn_guard, under the append mutex. */
+enum err partition_txn_guard(struct partition *part, int64_t producer_id, int16_t epoch,
+			     int64_t *guard) must_check;
+
 /*
  * Has everything below `offset` been acknowledged as acks=1 and acks=all promise? True at once but
  * under flush.messages=1 (or with followers, when there are some).

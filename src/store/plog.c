@@ -325,6 +325,15 @@ void plog_expire_producers(struct plog *log)
 				log->cfg->producer_expiry_ms);
 }
 
+enum err plog_txn_guard(struct plog *log, int64_t producer_id, int16_t epoch, int64_t *guard)
+{
+	must_be(log, PLOG_MAGIC);
+	*guard = 1; /* as an empty state counts */
+	return log->producers == NULL
+		   ? ERR_OK
+		   : producer_txn_guard(log->producers, producer_id, epoch, guard);
+}
+
 enum err plog_producers(struct plog *log, struct arena *arena, struct plog_producer **producers,
 			size_t *producers_len)
 {

@@ -230,6 +230,8 @@ struct plog_append {
 	uint8_t *data;
 	size_t len_bytes;
 	enum plog_origin origin;
+	int64_t txn_guard;   /* of a transactional batch: from plog_txn_guard; 0: not checked */
+	int16_t txn_version; /* of a transactional batch or marker: its transaction.version */
 	/* out: err, and when it is 0 the rest */
 	enum err err;
 	bool duplicate; /* of a batch that is there already; the offsets are that one's */
@@ -245,7 +247,8 @@ struct plog_append {
  * writing fails, the file is cut back and all items of that write fail with it. The answer is the
  * number of items that were written, duplicates not counted.
  *
- * Errors: OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE,
+ * Errors: OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE (also: a
+ * transaction that has ended since txn_guard was taken), TRANSACTION_COORDINATOR_FENCED,
  * RECORD_LIST_TOO_LARGE, NOSPACE, KAFKA_STORAGE_ERROR, NOMEM.
  */
 size_t plog_append_as_leader(struct plog *log, struct plog_append *items, size_t items_len,
@@ -415,6 +418,15 @@ enum err plog_do_some_work(struct plog *log) must_check;
  * checkpoint does it, too.
  */
 void plog_expire_producers(struct plog *log);
+
+/*
+ * Before the coordinator is asked whether a transactional batch may be appended: *guard is
+ * PLOG_TXN_OPEN when it need not be asked, since the producer's transaction is open in this log;
+ * the batch then goes only into that. ERR_INVALID_PRODUCER_EPOCH: a newer producer was here.
+ */
+enum err plog_txn_guard(struct plog *log, int64_t producer_id, int16_t epoch,
+			int64_t *guard) must_check;
+#define PLOG_TXN_OPEN (-1)
 
 /* What DescribeProducers shows. */
 struct plog_producer {

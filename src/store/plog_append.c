@@ -211,6 +211,19 @@ static enum producer_trust plog_trust(enum plog_origin origin)
 	return origin == PLOG_CLIENT ? PRODUCER_CLIENT : PRODUCER_COORDINATOR;
 }
 
+static enum err plog_check_txn(struct plog *log, const struct batch_header *header,
+			       const struct plog_append *item)
+{
+	enum err err;
+
+	if (!batch_has_producer(header) || !batch_is_transactional(header))
+		return ERR_OK;
+	err = plog_need_producers(log);
+	if (err != ERR_OK)
+		return err;
+	return producer_check_txn(log->producers, header, item->txn_guard, item->txn_version);
+}
+
 /* Stamps the item's batches and counts them in with their producers. */
 static enum err plog_stage_stamp(struct plog_stage *stage, struct plog_append *item)
 {
@@ -226,8 +239,10 @@ static enum err plog_stage_stamp(struct plog_stage *stage, struct plog_append *i
 		must(err == ERR_OK);
 		if (batch_timestamp_type(&header) == BATCH_LOG_APPEND_TIME)
 			item->log_append_time_ms = header.max_timestamp;
-		err = plog_apply_producer(stage->log, (struct bytes){at, header.size_bytes},
-					  &header, plog_trust(item->origin));
+		err = plog_check_txn(stage->log, &header, item);
+		if (err == ERR_OK)
+			err = plog_apply_producer(stage->log, (struct bytes){at, header.size_bytes},
+						  &header, plog_trust(item->origin));
 		next_offset = batch_next_offset(&header);
 		at += header.size_bytes;
 	}

@@ -11,7 +11,7 @@ struct producer_undo {
 
 void producer_state_init(struct producer_state *state)
 {
-	*state = (struct producer_state){.change = 1};
+	*state = (struct producer_state){.change = 1, .markers = 1};
 	TAILQ_INIT(&state->open);
 }
 
@@ -96,6 +96,7 @@ static void producer_restore(struct producer_state *state, const struct producer
 	producer->epoch = undo->before.epoch;
 	producer->last_timestamp = undo->before.last_timestamp;
 	producer->coordinator_epoch = undo->before.coordinator_epoch;
+	producer->last_marker = undo->before.last_marker;
 	producer->batches_len = undo->before.batches_len;
 	memcpy(producer->batches, undo->before.batches, sizeof(producer->batches));
 }
@@ -239,6 +240,52 @@ static enum err producer_check(const struct producer *producer, const struct bat
 	return err;
 }
 
+#define EPOCH_BUMP_VERSION 2 /* KIP-890 */
+
+static enum err producer_check_marker(const struct producer *producer,
+				      const struct batch_header *header, int16_t version)
+{
+	/* From version 2 on an end has an epoch of its own. The same again is a repeated marker. */
+	bool late = producer != NULL && producer->epoch == header->producer_epoch &&
+		    producer->txn_start >= 0 && header->producer_epoch != INT16_MAX;
+
+	return version >= EPOCH_BUMP_VERSION && late ? ERR_INVALID_PRODUCER_EPOCH : ERR_OK;
+}
+
+static bool producer_is_open(const struct producer *producer, int16_t epoch)
+{
+	return producer != NULL && producer->txn_start >= 0 && producer->epoch == epoch;
+}
+
+enum err producer_check_txn(const struct producer_state *state, const struct batch_header *header,
+			    int64_t guard, int16_t version)
+{
+	const struct producer *producer = producer_find(state, header->producer_id);
+
+	if (batch_is_control(header))
+		return producer_check_marker(producer, header, version);
+	if (guard == PRODUCER_TXN_TRUSTED || !batch_is_transactional(header) ||
+	    producer_is_open(producer, header->producer_epoch))
+		return ERR_OK;
+	if (producer != NULL && header->producer_epoch < producer->epoch)
+		return ERR_INVALID_PRODUCER_EPOCH;
+	if (guard == PRODUCER_TXN_OPEN || (producer != NULL && producer->last_marker > guard))
+		return ERR_INVALID_TXN_STATE;
+	/* Every transaction has an epoch of its own, so it begins at 0. */
+	if (version >= EPOCH_BUMP_VERSION && producer == NULL && header->base_sequence != 0)
+		return ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+	return ERR_OK;
+}
+
+enum err producer_txn_guard(const struct producer_state *state, int64_t id, int16_t epoch,
+			    int64_t *guard)
+{
+	const struct producer *producer = producer_find(state, id);
+
+	*guard = producer_is_open(producer, epoch) ? PRODUCER_TXN_OPEN : state->markers;
+	return producer != NULL && epoch < producer->epoch ? ERR_INVALID_PRODUCER_EPOCH : ERR_OK;
+}
+
 /* -- Counting in ---------------------------------------------------------------------------- */
 
 static void producer_set_epoch(struct producer *producer, int16_t epoch)
@@ -296,6 +343,7 @@ static void producer_end_txn(struct producer_state *state, struct producer *prod
 	}
 	producer_set_epoch(producer, header->producer_epoch);
 	producer->coordinator_epoch = marker->coordinator_epoch;
+	producer->last_marker = ++state->markers;
 	producer->last_timestamp = marker->timestamp;
 }
 

@@ -30,6 +30,7 @@ struct producer {
 	int64_t last_timestamp;
 	int64_t txn_start;	   /* first offset of the open transaction, -1 none */
 	int32_t coordinator_epoch; /* of the last marker, -1 none */
+	int64_t last_marker;	   /* its number among all of this log since it was opened */
 	int16_t epoch;		   /* -1: none yet */
 	uint8_t batches_len;
 	struct producer_batch batches[PRODUCER_BATCHES]; /* oldest first */
@@ -52,6 +53,7 @@ struct producer_state {
 	TAILQ_HEAD(producer_txns, producer) open; /* in the order of their first offsets */
 	struct producer_done *done;		  /* since the high watermark passed the rest */
 	size_t done_len, done_size;
+	int64_t markers; /* counted in so far, see producer_check_txn */
 	uint32_t change;
 	size_t done_before; /* done_len at the last commit */
 	struct producer_undo *undo;
@@ -98,6 +100,25 @@ struct producer_marker {
  */
 enum err producer_apply(struct producer_state *state, const struct batch_header *header,
 			const struct producer_marker *marker, enum producer_trust trust) must_check;
+
+/*
+ * May a transactional batch, or a marker, be appended on behalf of transaction.version `version`?
+ * Asked before producer_apply. Whether a batch belongs to a transaction, the coordinator was asked
+ * before, without a lock; if its transaction has ended since, the batch would open another one that
+ * nobody ever ends. So a guard is taken before the coordinator is asked (producer_txn_guard), and
+ * no marker of that producer may have come after it. Errors: INVALID_TXN_STATE,
+ * OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH.
+ */
+enum err producer_check_txn(const struct producer_state *state, const struct batch_header *header,
+			    int64_t guard, int16_t version) must_check;
+#define PRODUCER_TXN_TRUSTED 0	  /* nothing is asked: by the coordinator itself */
+#define PRODUCER_TXN_OPEN    (-1) /* only into a transaction that is open here */
+/*
+ * *guard: PRODUCER_TXN_OPEN when the producer's transaction is open here, so that the coordinator
+ * need not be asked; else what to give to producer_check_txn. ERR_INVALID_PRODUCER_EPOCH.
+ */
+enum err producer_txn_guard(const struct producer_state *state, int64_t id, int16_t epoch,
+			    int64_t *guard) must_check;
 
 /* The first offset that read_committed may not pass; -1 when all is decided below the high
  * watermark. */
