@@ -22,12 +22,14 @@
  * that takes long, on a worker, and the request goes on when it is done. What comes after on the
  * connection waits for it, so that batches are stored in the order in which they came.
  *
- * Left out on purpose: versions 0-2 and their message formats, gone with Kafka 4. Transactional
- * batches are refused with INVALID_TXN_STATE until there are transactions. TimeoutMs: the only wait
- * is for our own disk, and a producer that is told of a time-out would send a batch again that is
- * stored.
+ * Transactional batches: produce_txn.h.
+ *
+ * Left out on purpose: versions 0-2 and their message formats, gone with Kafka 4. TimeoutMs: the
+ * only wait is for our own disk, and a producer that is told of a time-out would send a batch again
+ * that is stored.
  */
 #include "api/handlers.h"
+#include "api/produce_txn.h"
 #include "api/recompress.h"
 #include "api/topics.h"
 #include "partition/append_turn.h"
@@ -53,6 +55,7 @@ struct produce {
 	struct loop_timer next;	      /* between two slices */
 	struct recompress recompress; /* of `current`, while it is not NULL */
 	struct produce_part *current;
+	struct produce_txn txn;	     /* of a request with a transactional id */
 	struct rewritten *rewritten; /* not yet freed */
 	size_t rewritten_bytes;
 };
@@ -63,6 +66,7 @@ struct produce_part {
 	struct produce *produce;
 	struct produce_res_partition_produce_response *res;
 	struct partition *local;
+	int64_t txn_guard;
 };
 
 /* The memory of a batch that was rewritten: of use until it is in the log. */
@@ -166,7 +170,23 @@ static enum err produce_validate(struct produce *produce, const struct partition
 			       produce->al->scratch, &produce->req->arena, result);
 	if (err != ERR_OK)
 		return produce_explain(produce, result, res) ? err : ERR_NOMEM;
-	return batch_is_transactional(&result->header) ? ERR_INVALID_TXN_STATE : ERR_OK;
+	return ERR_OK;
+}
+
+/* May a transactional batch go in, as far as the coordinator was asked? */
+static enum err produce_check_txn(struct produce *produce, size_t idx,
+				  struct produce_res_partition_produce_response *res,
+				  int64_t *guard)
+{
+	const struct produce_txn_check *check;
+
+	if (produce->in.transactional_id.ptr == NULL)
+		return ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+	check = produce_txn_check(&produce->txn, produce->topic_idx, idx);
+	*guard = check->guard;
+	if (check->err != ERR_OK)
+		res->error_message = produce_txn_message(&produce->txn, check->err);
+	return check->err;
 }
 
 static enum err produce_check_topic(const struct produce *produce, const struct image_topic *topic)
@@ -195,7 +215,11 @@ static void produce_gather(struct produce *produce, struct produce_part *part, u
 			   size_t len_bytes)
 {
 	part->append = (struct append){
-	    .item = {.data = data, .len_bytes = len_bytes, .origin = PLOG_CLIENT},
+	    .item = {.data = data,
+		     .len_bytes = len_bytes,
+		     .origin = PLOG_CLIENT,
+		     .txn_guard = part->txn_guard,
+		     .txn_version = produce_txn_version(&produce->txn)},
 	    .acks = (enum partition_acks)produce->in.acks,
 	    .done = produce_appended,
 	};
@@ -263,22 +287,29 @@ static void produce_rewrite(struct produce *produce, struct produce_part *part,
 }
 
 /* Validates, and gathers or rewrites. */
-static enum err produce_take(struct produce *produce, struct partition *local, struct bytes records,
+static enum err produce_take(struct produce *produce, struct partition *local, size_t idx,
+			     struct bytes records,
 			     struct produce_res_partition_produce_response *res)
 {
 	struct validate_result result = {0};
 	struct partition_rules rules;
 	struct produce_part *part;
+	int64_t txn_guard = 0;
 	enum err err;
 
 	partition_rules(local, &rules);
 	err = produce_validate(produce, &rules, records, &result, res);
+	if (err == ERR_OK && batch_is_transactional(&result.header))
+		err = produce_check_txn(produce, idx, res, &txn_guard);
 	if (err != ERR_OK)
 		return err;
 	part = arena_alloc(&produce->req->arena, sizeof(*part));
 	if (part == NULL)
 		return ERR_NOMEM;
-	*part = (struct produce_part){.produce = produce, .res = res, .local = local};
+	*part = (struct produce_part){.produce = produce,
+				      .res = res,
+				      .local = local,
+				      .txn_guard = txn_guard};
 	if (rules.compression == PARTITION_AS_SENT ||
 	    rules.compression == (int32_t)batch_codec(&result.header)) {
 		produce_gather(produce, part, (uint8_t *)(uintptr_t)records.ptr, records.len);
@@ -294,7 +325,7 @@ static enum err produce_take(struct produce *produce, struct partition *local, s
 
 /* -- the request ------------------------------------------------------------------------------- */
 
-static void produce_partition(struct produce *produce, const struct image_topic *topic,
+static void produce_partition(struct produce *produce, const struct image_topic *topic, size_t idx,
 			      const struct produce_req_partition_produce_data *in,
 			      struct produce_res_partition_produce_response *res)
 {
@@ -306,7 +337,7 @@ static void produce_partition(struct produce *produce, const struct image_topic 
 	if (err == ERR_OK)
 		err = topics_local(topic, in->index, &image_part, &local);
 	if (err == ERR_OK)
-		err = produce_take(produce, local, in->records.bytes, res);
+		err = produce_take(produce, local, idx, in->records.bytes, res);
 	if (err == ERR_NOT_LEADER_OR_FOLLOWER)
 		produce_hint(produce, image_part, res);
 	if (err != ERR_OK)
@@ -360,7 +391,7 @@ static void produce_topic(struct produce *produce, int64_t until_us)
 	while (produce->part_idx < in->partition_data_len) {
 		size_t i = produce->part_idx++;
 
-		produce_partition(produce, topic, &in->partition_data[i],
+		produce_partition(produce, topic, i, &in->partition_data[i],
 				  &res->partition_responses[i]);
 		if (produce->current != NULL || (produce->part_idx < in->partition_data_len &&
 						 produce_is_late(produce, until_us)))
@@ -399,6 +430,36 @@ static void produce_on_next(struct loop_timer *timer)
 	produce_run(produce, clock_mono_us(loop_clock(produce->al->loop)) + SLICE_US);
 }
 
+static void produce_on_verified(struct produce_txn *txn)
+{
+	struct produce *produce = container_of(txn, struct produce, txn);
+
+	produce_run(produce, clock_mono_us(loop_clock(produce->al->loop)) + SLICE_US);
+}
+
+/* False: the transaction's coordinator was asked, or the request is over. */
+static bool produce_verify(struct produce *produce)
+{
+	struct produce_txn *txn = &produce->txn;
+
+	txn->al = produce->al;
+	txn->req = produce->req;
+	txn->in = &produce->in;
+	txn->done = produce_on_verified;
+	if (produce->in.transactional_id.ptr == NULL)
+		return true;
+	switch (produce_txn_begin(txn)) {
+	case PRODUCE_TXN_READY:
+		return true;
+	case PRODUCE_TXN_NOMEM:
+		api_overload(produce->req);
+		return false;
+	case PRODUCE_TXN_WAITS:
+		return false;
+	}
+	never("state of a verification");
+}
+
 static void produce_handle(struct api_loop *al, struct req *req)
 {
 	struct produce *produce = arena_alloc(&req->arena, sizeof(*produce));
@@ -422,7 +483,8 @@ static void produce_handle(struct api_loop *al, struct req *req)
 		return;
 	}
 	loop_timer_init(&produce->next, al->loop, produce_on_next);
-	produce_run(produce, req->received_us + SLICE_US);
+	if (produce_verify(produce))
+		produce_run(produce, req->received_us + SLICE_US);
 }
 
 const struct api_handler api_produce = {

@@ -12,8 +12,7 @@
  * v6  share groups' state
  *
  * Left out on purpose: the coordinator of share groups' state (INVALID_REQUEST, as in Kafka without
- * share groups); that of transactions, until it is built: a transactional id is sent to this
- * broker, where InitProducerId says clearly that it is not served.
+ * share groups).
  */
 #include "api/describe.h"
 #include "api/handlers.h"
@@ -30,9 +29,9 @@
 	    "or the message was sent to an incompatible broker. See the broker logs for more "    \
 	    "details.")
 
-static enum err find_coordinator_leader(struct api_loop *al, struct str key, int32_t *leader)
+static enum err find_coordinator_leader(struct api_loop *al, struct str name, struct str key,
+					int32_t *leader)
 {
-	static const struct str name = {"__consumer_offsets", 18};
 	const struct image_topic *topic = image_topic_by_name(al->image, name);
 	const struct image_partition *part;
 
@@ -64,8 +63,10 @@ static void find_coordinator_one(struct api_loop *al, const struct req *req, str
 	enum err err = ERR_OK;
 
 	if (type == KEY_TYPE_GROUP)
-		err = find_coordinator_leader(al, key, &leader);
-	else if (type != KEY_TYPE_TRANSACTION)
+		err = find_coordinator_leader(al, STR("__consumer_offsets"), key, &leader);
+	else if (type == KEY_TYPE_TRANSACTION)
+		err = find_coordinator_leader(al, STR("__transaction_state"), key, &leader);
+	else
 		err = ERR_INVALID_REQUEST;
 	broker = err == ERR_OK ? image_broker_find(al->image, leader) : NULL;
 	if (broker != NULL && !broker->fenced)

@@ -22,7 +22,7 @@ struct controller;	/* meta/controller.h */
 struct coord;		/* coord/coord.h */
 struct config;		/* meta/config.h: the broker's settings */
 struct checkpointer;	/* partition/checkpointer.h */
-struct producer_ids;	/* api/producer_ids.h */
+struct producer_ids;	/* coord/producer_ids.h */
 struct append_turn;	/* partition/append_turn.h */
 struct codec_scratch;	/* record/codec.h */
 struct recompress_lane; /* api/recompress.h */

@@ -23,6 +23,11 @@ extern const struct api_handler api_delete_topics;		  /* 20 */
 extern const struct api_handler api_delete_records;		  /* 21 */
 extern const struct api_handler api_init_producer_id;		  /* 22 */
 extern const struct api_handler api_offset_for_leader_epoch;	  /* 23 */
+extern const struct api_handler api_add_partitions_to_txn;	  /* 24 */
+extern const struct api_handler api_add_offsets_to_txn;		  /* 25 */
+extern const struct api_handler api_end_txn;			  /* 26 */
+extern const struct api_handler api_write_txn_markers;		  /* 27 */
+extern const struct api_handler api_txn_offset_commit;		  /* 28 */
 extern const struct api_handler api_describe_configs;		  /* 32 */
 extern const struct api_handler api_alter_configs;		  /* 33 */
 extern const struct api_handler api_create_partitions;		  /* 37 */
@@ -31,6 +36,9 @@ extern const struct api_handler api_incremental_alter_configs;	  /* 44 */
 extern const struct api_handler api_list_partition_reassignments; /* 46 */
 extern const struct api_handler api_offset_delete;		  /* 47 */
 extern const struct api_handler api_describe_cluster;		  /* 60 */
+extern const struct api_handler api_describe_producers;		  /* 61 */
+extern const struct api_handler api_describe_transactions;	  /* 65 */
+extern const struct api_handler api_list_transactions;		  /* 66 */
 extern const struct api_handler api_describe_topic_partitions;	  /* 75 */
 
 #endif

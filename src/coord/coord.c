@@ -89,11 +89,11 @@ static void coord_configure(struct coord *coord)
 
 static bool coord_finish_load(struct cshard *shard)
 {
-	struct coord *coord = shard->coord;
+	struct coord *coord = shard->log.coord;
 
-	if (!load_step(shard))
+	if (!load_step(&shard->log))
 		return false;
-	shard->loaded = true;
+	shard->log.loaded = true;
 	fx_reset(&coord->fx);
 	replay_done(shard->groups, coord_now(coord), &coord->fx);
 	(void)cshard_run(shard);
@@ -108,12 +108,14 @@ static void coord_on_load(struct loop_timer *timer)
 	for (size_t i = 0; i < coord->shards_len; i++) {
 		struct cshard *shard = coord->shards[i];
 
-		if (shard == NULL || shard->loaded)
+		if (shard == NULL || shard->log.loaded)
 			continue;
 		(void)coord_finish_load(shard);
 		loop_timer_start(&coord->load_timer, 0);
 		return;
 	}
+	if (txncoord_load(coord))
+		loop_timer_start(&coord->load_timer, 0);
 }
 
 struct coord *coord_new(const struct coord_options *options)
@@ -132,6 +134,7 @@ struct coord *coord_new(const struct coord_options *options)
 	wr_init(&coord->key, COORD_BATCHES_MAX);
 	wr_init(&coord->value, COORD_BATCHES_MAX);
 	hold_init(coord);
+	txncoord_init(coord);
 	loop_timer_init(&coord->deadline_timer, coord->o.loop, coord_on_deadline);
 	loop_timer_init(&coord->load_timer, coord->o.loop, coord_on_load);
 	loop_timer_start(&coord->load_timer, 0);
@@ -151,6 +154,7 @@ static void coord_drop(struct coord *coord, size_t idx)
 void coord_stop(struct coord *coord)
 {
 	must_be(coord, COORD_MAGIC);
+	txncoord_stop(coord);
 	for (size_t i = 0; i < coord->shards_len; i++)
 		coord_drop(coord, i);
 	loop_timer_stop(&coord->deadline_timer);
@@ -161,12 +165,12 @@ void coord_stop(struct coord *coord)
 /* The loop may be gone, and with it the requests that wait: nothing is told to anybody. */
 static void coord_abandon(struct cshard *shard)
 {
-	struct fx *fx = &shard->coord->fx;
+	struct fx *fx = &shard->log.coord->fx;
 
 	fx_reset(fx);
 	shard_unload(shard->groups, fx);
 	shard_free(shard->groups);
-	partition_unref(shard->part);
+	clog_fini(&shard->log);
 	free(shard);
 }
 
@@ -175,6 +179,7 @@ void coord_free(struct coord *coord)
 	if (coord == NULL)
 		return;
 	must_be(coord, COORD_MAGIC);
+	txncoord_fini(coord);
 	for (size_t i = 0; i < coord->shards_len; i++)
 		if (coord->shards[i] != NULL)
 			coord_abandon(coord->shards[i]);
@@ -224,11 +229,14 @@ void coord_on_elected(struct coord *coord, struct partition *part, int32_t leade
 	struct cshard *shard;
 
 	must_be(coord, COORD_MAGIC);
-	if (!str_eq(partition_topic(part), coord_topic) || coord->stopped)
+	if (coord->stopped)
+		return;
+	txncoord_elected(coord, part, leader_epoch);
+	if (!str_eq(partition_topic(part), coord_topic))
 		return;
 	coord_count_partitions(coord);
 	if (idx < coord->shards_len && coord->shards[idx] != NULL) {
-		coord->shards[idx]->leader_epoch = leader_epoch; /* ours it was all along */
+		coord->shards[idx]->log.leader_epoch = leader_epoch; /* ours it was all along */
 		return;
 	}
 	shard = coord_make_place(coord, idx) ? cshard_new(coord, part, leader_epoch) : NULL;
@@ -240,7 +248,7 @@ void coord_on_elected(struct coord *coord, struct partition *part, int32_t leade
 	while (!coord_finish_load(shard))
 		if (coord->runs)
 			break;
-	if (!shard->loaded)
+	if (!shard->log.loaded)
 		loop_timer_start(&coord->load_timer, 0);
 }
 
@@ -249,8 +257,9 @@ void coord_on_resigned(struct coord *coord, struct partition *part)
 	size_t idx = (size_t)partition_idx(part);
 
 	must_be(coord, COORD_MAGIC);
+	txncoord_resigned(coord, part);
 	if (!str_eq(partition_topic(part), coord_topic) || idx >= coord->shards_len ||
-	    coord->shards[idx] == NULL || coord->shards[idx]->part != part)
+	    coord->shards[idx] == NULL || coord->shards[idx]->log.part != part)
 		return;
 	coord_drop(coord, idx);
 	coord_count_partitions(coord);
@@ -261,7 +270,7 @@ void coord_topic_deleted(struct coord *coord, struct str topic, struct uuid topi
 	for (size_t i = 0; coord != NULL && i < coord->shards_len; i++) {
 		struct cshard *shard = coord->shards[i];
 
-		if (shard == NULL || !shard->loaded)
+		if (shard == NULL || !shard->log.loaded)
 			continue;
 		fx_reset(&coord->fx);
 		offsets_topic_deleted(shard->groups, topic, topic_id, &coord->fx);
@@ -283,7 +292,7 @@ static enum err coord_find(struct coord *coord, struct str group, struct cshard 
 	idx = (size_t)coord_partition_for(group, coord->partitions_len);
 	if (idx >= coord->shards_len || coord->shards[idx] == NULL)
 		return ERR_NOT_COORDINATOR;
-	if (!coord->shards[idx]->loaded)
+	if (!coord->shards[idx]->log.loaded)
 		return ERR_COORDINATOR_LOAD_IN_PROGRESS;
 	*out = coord->shards[idx];
 	fx_reset(&coord->fx);
@@ -297,7 +306,7 @@ static enum err coord_finish(struct cshard *shard, struct coord_call *call)
 
 	if (err != ERR_OK)
 		return fx_append_err(err);
-	hold_until_durable(shard, call);
+	hold_until_durable(&shard->log, call);
 	return ERR_OK;
 }
 
@@ -394,6 +403,18 @@ enum err coord_commit(struct coord *coord, struct coord_call *call, const struct
 	return err != ERR_OK ? err : coord_finish(shard, call);
 }
 
+enum err coord_txn_guard(struct coord *coord, struct str group, int64_t producer_id, int16_t epoch,
+			 int64_t *guard)
+{
+	struct cshard *shard;
+	enum err err = coord_find(coord, group, &shard);
+
+	*guard = PLOG_TXN_OPEN;
+	if (err != ERR_OK)
+		return err;
+	return partition_txn_guard(shard->log.part, producer_id, epoch, guard);
+}
+
 enum err coord_fetch(struct coord *coord, struct coord_call *call, struct str group, bool stable,
 		     struct offset_entry *offsets, size_t offsets_len)
 {
@@ -403,7 +424,7 @@ enum err coord_fetch(struct coord *coord, struct coord_call *call, struct str gr
 	if (err != ERR_OK)
 		return err;
 	offsets_fetch(shard->groups, group, stable, offsets, offsets_len);
-	hold_until_durable(shard, call);
+	hold_until_durable(&shard->log, call);
 	return ERR_OK;
 }
 
@@ -417,7 +438,7 @@ enum err coord_fetch_all(struct coord *coord, struct coord_call *call, struct st
 	*offsets_len = 0;
 	if (err != ERR_OK)
 		return err;
-	hold_until_durable(shard, call);
+	hold_until_durable(&shard->log, call);
 	return offsets_fetch_all(shard->groups, group, stable, call->arena, offsets, offsets_len);
 }
 
@@ -440,7 +461,7 @@ enum err coord_describe(struct coord *coord, struct coord_call *call, struct str
 
 	if (err != ERR_OK)
 		return err;
-	hold_until_durable(shard, call);
+	hold_until_durable(&shard->log, call);
 	return view_describe(shard->groups, group, call->arena, out);
 }
 
@@ -460,7 +481,7 @@ enum err coord_delete_group(struct coord *coord, struct coord_call *call, struct
 enum err coord_list_check(const struct coord *coord)
 {
 	for (size_t i = 0; i < coord->shards_len; i++)
-		if (coord->shards[i] != NULL && !coord->shards[i]->loaded)
+		if (coord->shards[i] != NULL && !coord->shards[i]->log.loaded)
 			return ERR_COORDINATOR_LOAD_IN_PROGRESS;
 	return ERR_OK;
 }

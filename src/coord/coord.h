@@ -1,7 +1,8 @@
 /*
- * The group coordinator's shell: it keeps the shards of room `group` for the partitions of
- * __consumer_offsets that this broker leads, replays them, appends what they want appended, keeps
- * their deadlines, and holds answers back until what they say is durable.
+ * The coordinators' shell. Of groups, here: it keeps the shards of room `group` for the partitions
+ * of __consumer_offsets that this broker leads, replays them, appends what they want appended,
+ * keeps their deadlines, and holds answers back until what they say is durable. Of transactions:
+ * txncoord.h.
  *
  * All on the control loop, and every call here too. Which partition a group lives in is decided as
  * in Kafka: Java's String.hashCode of its id, modulo the topic's partitions.
@@ -18,6 +19,7 @@
 struct config;
 struct controller;
 struct partition;
+struct producer_ids;
 struct wake_box;
 
 struct coord;
@@ -27,6 +29,7 @@ struct coord_options {
 	const struct clock *clock;
 	const struct config *config;   /* NULL: Kafka's defaults */
 	struct controller *controller; /* knows how many partitions there are; NULL: one */
+	struct producer_ids *ids;      /* for transactions; NULL: there are none */
 	struct wake_box *box;	       /* of the control loop */
 };
 
@@ -83,6 +86,9 @@ enum err coord_leave(struct coord *coord, struct coord_call *call, struct str gr
 
 enum err coord_commit(struct coord *coord, struct coord_call *call,
 		      const struct commit_ask *ask) must_check;
+/* Before a transactional commit: plog_txn_guard of the log that it will go into. */
+enum err coord_txn_guard(struct coord *coord, struct str group, int64_t producer_id, int16_t epoch,
+			 int64_t *guard) must_check;
 enum err coord_fetch(struct coord *coord, struct coord_call *call, struct str group, bool stable,
 		     struct offset_entry *offsets, size_t offsets_len) must_check;
 enum err coord_fetch_all(struct coord *coord, struct coord_call *call, struct str group,

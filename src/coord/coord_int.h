@@ -3,24 +3,40 @@
 #define COORD_COORD_INT_H
 
 #include "coord/coord.h"
+#include "coord/producer_ids.h"
+#include "coord/txncoord.h"
 #include "partition/partition.h"
 #include "record/codec.h"
+#include "record/iter.h"
+#include "txn/txns.h"
 
 #define COORD_MAGIC 0xc00bd1a7u
 
-/* A call that waits until a shard's log is durable up to `offset`. In the request's arena. */
+/* Waits until a log is durable up to `offset`. */
 struct coord_wait {
-	struct coord_call *call;
+	/* The wait is over, and belongs to who made it again. */
+	void (*done)(struct coord_wait *wait, enum err err);
 	int64_t offset;
 	TAILQ_ENTRY(coord_wait) link;
 };
 
-/* One partition of __consumer_offsets that is ours. */
-struct cshard {
+struct clog;
+
+/* What the records of a coordinator's topic mean. */
+struct clog_kind {
+	const char *topic;
+	/* A record into the state, as it was written. producer_id -1: not part of a transaction. */
+	enum err (*record)(struct clog *log, const struct record *record, int64_t producer_id,
+			   struct arena *arena);
+	void (*marker)(struct clog *log, int64_t producer_id, bool commit);
+};
+
+/* One partition of a coordinator's topic that is ours: its log, apart from what stands in it. */
+struct clog {
 	struct coord *coord;
+	const struct clog_kind *kind;
 	struct partition *part; /* a reference */
 	int32_t idx, leader_epoch;
-	struct shard *groups;
 	bool loaded;
 	int64_t load_next, load_end; /* offsets, while it is not */
 	size_t load_count, load_skipped;
@@ -29,6 +45,39 @@ struct cshard {
 	TAILQ_HEAD(, coord_wait) waits; /* offsets rise */
 	struct waiter waiter;
 	bool waiter_set;
+};
+
+/* One partition of __consumer_offsets that is ours. */
+struct cshard {
+	struct clog log;
+	struct shard *groups;
+};
+
+/* One partition of __transaction_state that is ours. */
+struct tshard {
+	struct clog log;
+	struct txns *txns;
+	TAILQ_HEAD(, tshard_end) ends; /* transactions whose markers are being written */
+};
+
+/* The transaction half: tshard.c, txncoord.c, marker.c. */
+struct txncoord {
+	struct txns_cfg cfg;
+	struct deadlines deadlines;
+	struct tshard **shards; /* by partition; NULL where it is not ours */
+	size_t shards_len;
+	int32_t partitions_len; /* of the topic; 0: there is none */
+	struct tfx fx;
+	struct loop_timer deadline_timer;
+	int64_t deadline_at_ms;
+	int64_t next_sweep_ms; /* not before this are time-outs looked at again */
+	int64_t spare_id;      /* a producer id that the next time-out may use; TXN_NO_PRODUCER */
+	bool spare_asked;
+	struct producer_ids_wait spare_wait;
+	TAILQ_HEAD(, marker_job) jobs; /* markers to be written */
+	struct loop_task marker_task;
+	struct loop_timer marker_timer;
+	struct wr batch; /* reused */
 };
 
 struct coord {
@@ -50,6 +99,7 @@ struct coord {
 	bool stopped;
 	TAILQ_HEAD(, coord_call) ready; /* to be sent at the end of the turn */
 	struct loop_task send_task;
+	struct txncoord txn;
 };
 
 struct moment coord_now(const struct coord *coord);
@@ -64,21 +114,77 @@ void cshard_free(struct cshard *shard);
 /* After an event: appends, settles, answers. The error is the append's. */
 enum err cshard_run(struct cshard *shard);
 
+extern const struct clog_kind cshard_kind;
+/* A marker in the log and in the groups: the offsets of a transaction count from now on, or not. */
+enum err cshard_end_txn(struct cshard *shard, const struct marker_job *job,
+			struct plog_append *item) must_check;
+
+/* -- clog.c -- */
+void clog_init(struct clog *log, struct coord *coord, const struct clog_kind *kind,
+	       struct partition *part, int32_t leader_epoch);
+/* Who waits for it is told err. */
+void clog_stop(struct clog *log, enum err err);
+void clog_fini(struct clog *log);
+
 /* -- journal.c -- */
-enum err journal_append(struct cshard *shard, struct fx *fx) must_check;
+struct journal_source {
+	void *ctx;
+	size_t len; /* records */
+	/* value is left empty for a tombstone, and the answer is true. */
+	bool (*encode)(void *ctx, size_t idx, struct wr *key, struct wr *value);
+	/* The record is in the log, at this offset. */
+	void (*appended)(void *ctx, size_t idx, int64_t at);
+	struct arena *arena;
+	int64_t producer_id; /* -1: not part of a transaction */
+	int16_t producer_epoch, txn_version;
+	int64_t txn_guard;
+};
+enum err journal_append(struct clog *log, const struct journal_source *source) must_check;
 
 /* -- load.c -- */
 /* Some of the log; true when all of it is in. */
-bool load_step(struct cshard *shard);
-/* One batch into the groups: for load_step and for tests. */
-void load_batch(struct cshard *shard, struct bytes batch, struct codec_scratch *scratch,
+bool load_step(struct clog *log);
+/* One batch into the state: for load_step and for tests. */
+void load_batch(struct clog *log, struct bytes batch, struct codec_scratch *scratch,
 		struct arena *arena);
 
 /* -- hold.c -- */
-/* What the call tells is only true when all that the shard has appended so far is durable. */
-void hold_until_durable(struct cshard *shard, struct coord_call *call);
+/* What the call tells is only true when all that has been appended so far is durable. */
+void hold_until_durable(struct clog *log, struct coord_call *call);
+/* The same for others than calls: wait->done comes now or later. */
+void hold_wait(struct clog *log, struct coord_wait *wait);
 /* Those that need not wait any more go; err: all go, and fail. */
-void hold_settle(struct cshard *shard, enum err err);
+void hold_settle(struct clog *log, enum err err);
 void hold_init(struct coord *coord);
+
+/* -- tshard.c: one partition of __transaction_state -- */
+struct tshard *tshard_new(struct coord *coord, struct partition *part,
+			  int32_t leader_epoch) must_check;
+void tshard_free(struct tshard *shard);
+/* The loop may be gone, and with it the requests that wait: nothing is told to anybody. */
+void tshard_abandon(struct tshard *shard);
+/* After an event: appends, settles, has markers written for what has ended. */
+enum err tshard_run(struct tshard *shard);
+/* All of its log is in. */
+void tshard_loaded(struct tshard *shard);
+
+/* -- txncoord.c -- */
+void txncoord_init(struct coord *coord);
+void txncoord_stop(struct coord *coord);
+void txncoord_fini(struct coord *coord);
+void txncoord_elected(struct coord *coord, struct partition *part, int32_t leader_epoch);
+void txncoord_resigned(struct coord *coord, struct partition *part);
+/* Goes on with a load that is under way; false: there is none. */
+bool txncoord_load(struct coord *coord);
+void txncoord_arm(struct coord *coord);
+
+/* -- marker.c -- */
+void marker_init(struct coord *coord);
+void marker_stop(struct coord *coord);
+/* One marker into one log, now. */
+enum err marker_append(struct coord *coord, struct partition *part, const struct marker_job *job,
+		       struct plog_append *item) must_check;
+/* No done() after it. */
+void marker_cancel(struct coord *coord, struct marker_job *job);
 
 #endif

@@ -1,16 +1,83 @@
 /* One partition of __consumer_offsets and its groups: made, run, let go. See coord.h. */
 #include "coord/coord_int.h"
+#include "coord/crecord.h"
 #include "base/log.h"
 
 #include <stdlib.h>
 
-static void cshard_on_wake(struct waiter *waiter)
-{
-	struct cshard *shard = container_of(waiter, struct cshard, waiter);
+/* -- its records --------------------------------------------------------------------------------
+ */
 
-	shard->waiter_set = false;
-	hold_settle(shard, partition_check_leader(shard->part, -1));
+static enum err cshard_record(struct clog *log, const struct record *record, int64_t producer_id,
+			      struct arena *arena)
+{
+	struct cshard *shard = container_of(log, struct cshard, log);
+	struct fx_record value;
+	enum err err = crecord_decode(record->key, record->value, arena, &value);
+
+	if (err != ERR_OK)
+		return err;
+	value.at = record->offset;
+	replay_record(shard->groups, &value, producer_id);
+	return ERR_OK;
 }
+
+static void cshard_marker(struct clog *log, int64_t producer_id, bool commit)
+{
+	replay_marker(container_of(log, struct cshard, log)->groups, producer_id, commit);
+}
+
+const struct clog_kind cshard_kind = {
+    .topic = "__consumer_offsets",
+    .record = cshard_record,
+    .marker = cshard_marker,
+};
+
+static bool cshard_encode(void *ctx, size_t idx, struct wr *key, struct wr *value)
+{
+	const struct fx *fx = ctx;
+
+	crecord_encode(&fx->records[idx], key, value);
+	return fx->records[idx].tombstone;
+}
+
+static void cshard_appended(void *ctx, size_t idx, int64_t at)
+{
+	struct fx *fx = ctx;
+
+	fx->records[idx].at = at;
+}
+
+static enum err cshard_append(struct cshard *shard)
+{
+	struct fx *fx = &shard->log.coord->fx;
+	struct journal_source source = {.ctx = fx,
+					.len = fx->records_len,
+					.encode = cshard_encode,
+					.appended = cshard_appended,
+					.arena = &fx->arena,
+					.producer_id = fx->producer_id,
+					.producer_epoch = fx->producer_epoch,
+					.txn_guard = fx->txn_guard,
+					.txn_version = fx->txn_version};
+
+	return journal_append(&shard->log, &source);
+}
+
+enum err cshard_end_txn(struct cshard *shard, const struct marker_job *job,
+			struct plog_append *item)
+{
+	enum err err = marker_append(shard->log.coord, shard->log.part, job, item);
+
+	if (err != ERR_OK)
+		return err;
+	shard->log.end = item->last_offset + 1;
+	replay_marker(shard->groups, job->producer_id, job->commit);
+	return ERR_OK;
+}
+
+/* -- its life -----------------------------------------------------------------------------------
+ */
 
 struct cshard *cshard_new(struct coord *coord, struct partition *part, int32_t leader_epoch)
 {
@@ -24,22 +91,14 @@ struct cshard *cshard_new(struct coord *coord, struct partition *part, int32_t l
 		return NULL;
 	}
 	shard_set_user(shard->groups, shard);
-	shard->coord = coord;
-	shard->part = partition_ref(part);
-	shard->idx = partition_idx(part);
-	shard->leader_epoch = leader_epoch;
-	shard->load_next = partition_log_start(part);
-	shard->load_end = shard->end = partition_log_end(part);
-	shard->load_began_us = clock_mono_us(coord->o.clock);
-	TAILQ_INIT(&shard->waits);
-	waiter_init(&shard->waiter, coord->o.box, cshard_on_wake);
+	clog_init(&shard->log, coord, &cshard_kind, part, leader_epoch);
 	return shard;
 }
 
 /* JoinGroup and SyncGroup requests that an event has answered. */
 static void cshard_answer(struct cshard *shard)
 {
-	struct coord *coord = shard->coord;
+	struct coord *coord = shard->log.coord;
 
 	for (size_t i = 0; i < coord->fx.answers_len; i++) {
 		struct fx_answer *answer = &coord->fx.answers[i];
@@ -48,19 +107,19 @@ static void cshard_answer(struct cshard *shard)
 		coord_hold(call);
 		call->answer(call, answer);
 		if (answer->durable)
-			hold_until_durable(shard, call);
+			hold_until_durable(&shard->log, call);
 		coord_release(coord, call);
 	}
 }
 
 enum err cshard_run(struct cshard *shard)
 {
-	struct coord *coord = shard->coord;
-	enum err err = journal_append(shard, &coord->fx);
+	struct coord *coord = shard->log.coord;
+	enum err err = cshard_append(shard);
 
 	shard_settle(shard->groups, coord_now(coord), &coord->fx, err);
 	if (err != ERR_OK)
-		log_warn("coord", "__consumer_offsets-%d: cannot append: %s", shard->idx,
+		log_warn("coord", "__consumer_offsets-%d: cannot append: %s", shard->log.idx,
 			 err_text(err));
 	if (coord->fx.note.ptr != NULL)
 		log_info("coord", "%.*s", STR_ARG(coord->fx.note));
@@ -71,17 +130,13 @@ enum err cshard_run(struct cshard *shard)
 
 void cshard_free(struct cshard *shard)
 {
-	struct coord *coord = shard->coord;
+	struct coord *coord = shard->log.coord;
 
 	fx_reset(&coord->fx);
 	shard_unload(shard->groups, &coord->fx);
 	cshard_answer(shard);
-	if (shard->waiter_set)
-		partition_unwait(shard->part, &shard->waiter);
-	shard->waiter_set = false;
-	hold_settle(shard, ERR_NOT_COORDINATOR);
-	must(TAILQ_EMPTY(&shard->waits));
+	clog_stop(&shard->log, ERR_NOT_COORDINATOR);
 	shard_free(shard->groups);
-	partition_unref(shard->part);
+	clog_fini(&shard->log);
 	free(shard);
 }

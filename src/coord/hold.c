@@ -1,6 +1,6 @@
 /*
- * Answers that wait for their shard's log to be durable. Without flush.messages=1 it always is, and
- * nobody waits.
+ * Who waits for a coordinator's log to be durable: answers, and the markers of transactions.
+ * Without flush.messages=1 it always is, and nobody waits.
  *
  * What is ready is sent at the end of the loop's turn: a send may let the next request of that
  * connection begin, which must not find us in the middle of an event.
@@ -46,55 +46,73 @@ void coord_release(struct coord *coord, struct coord_call *call)
 		hold_ready(coord, call);
 }
 
-void hold_until_durable(struct cshard *shard, struct coord_call *call)
-{
-	struct coord_wait *wait;
+/* In the request's arena. */
+struct hold_call {
+	struct coord_wait wait;
+	struct coord *coord;
+	struct coord_call *call;
+};
 
-	if (partition_is_committed(shard->part, shard->end))
+static void hold_call_done(struct coord_wait *wait, enum err err)
+{
+	struct hold_call *held = container_of(wait, struct hold_call, wait);
+
+	if (err != ERR_OK)
+		held->call->err = fx_append_err(err);
+	coord_release(held->coord, held->call);
+}
+
+void hold_until_durable(struct clog *log, struct coord_call *call)
+{
+	struct hold_call *held;
+
+	if (partition_is_committed(log->part, log->end))
 		return;
-	wait = arena_alloc(call->arena, sizeof(*wait));
-	if (wait == NULL) {
+	held = arena_alloc(call->arena, sizeof(*held));
+	if (held == NULL) {
 		call->err = ERR_COORDINATOR_NOT_AVAILABLE;
 		return;
 	}
 	coord_hold(call);
-	*wait = (struct coord_wait){.call = call, .offset = shard->end};
-	TAILQ_INSERT_TAIL(&shard->waits, wait, link);
-	hold_settle(shard, ERR_OK);
+	*held = (struct hold_call){{.done = hold_call_done}, log->coord, call};
+	hold_wait(log, &held->wait);
 }
 
-static void hold_let_go(struct cshard *shard, enum err err)
+void hold_wait(struct clog *log, struct coord_wait *wait)
+{
+	wait->offset = log->end;
+	TAILQ_INSERT_TAIL(&log->waits, wait, link);
+	hold_settle(log, ERR_OK);
+}
+
+static void hold_let_go(struct clog *log, enum err err)
 {
 	struct coord_wait *wait;
 
-	while ((wait = TAILQ_FIRST(&shard->waits)) != NULL) {
-		struct coord_call *call = wait->call;
-		bool durable = partition_is_committed(shard->part, wait->offset);
+	while ((wait = TAILQ_FIRST(&log->waits)) != NULL) {
+		bool durable = partition_is_committed(log->part, wait->offset);
 
 		if (!durable && err == ERR_OK)
 			return;
-		TAILQ_REMOVE(&shard->waits, wait, link);
-		if (!durable)
-			call->err = fx_append_err(err);
-		coord_release(shard->coord, call);
+		TAILQ_REMOVE(&log->waits, wait, link);
+		wait->done(wait, durable ? ERR_OK : err);
 	}
 }
 
-void hold_settle(struct cshard *shard, enum err err)
+void hold_settle(struct clog *log, enum err err)
 {
 	for (;;) {
 		struct coord_wait *first;
 
-		hold_let_go(shard, err);
-		first = TAILQ_FIRST(&shard->waits);
-		if (first == NULL || shard->waiter_set)
+		hold_let_go(log, err);
+		first = TAILQ_FIRST(&log->waits);
+		if (first == NULL || log->waiter_set)
 			return;
 		/* The first waits for all: offsets rise. */
-		shard->waiter_set =
-		    partition_wait_committed(shard->part, &shard->waiter, first->offset);
-		if (shard->waiter_set)
+		log->waiter_set = partition_wait_committed(log->part, &log->waiter, first->offset);
+		if (log->waiter_set)
 			return;
 		/* It has come true in between, or never will. */
-		err = partition_check_leader(shard->part, -1);
+		err = partition_check_leader(log->part, -1);
 	}
 }

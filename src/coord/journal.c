@@ -4,7 +4,6 @@
  * are written together or not at all but for a roll in between.
  */
 #include "coord/coord_int.h"
-#include "coord/crecord.h"
 #include "record/builder.h"
 
 /* Beside key and value: lengths, deltas, attributes, headers. */
@@ -12,7 +11,8 @@
 #define JOURNAL_BATCHES_MAX	256
 
 struct journal {
-	struct cshard *shard;
+	struct clog *log;
+	const struct journal_source *source;
 	struct builder builder;
 	size_t batch_bytes_max;
 	size_t first;				/* record of the batch that is being built */
@@ -26,9 +26,12 @@ static void journal_begin_batch(struct journal *journal)
 {
 	struct builder_options options = builder_options_default;
 
-	options.base_sequence = 0; /* as Kafka's coordinators have it, without a producer */
-	journal->starts[journal->len] = journal->shard->coord->batches.len_bytes;
-	builder_init(&journal->builder, &journal->shard->coord->batches, &options);
+	options.base_sequence = 0; /* as Kafka's coordinators have it, without a producer, too */
+	options.producer_id = journal->source->producer_id;
+	options.producer_epoch = journal->source->producer_epoch;
+	options.transactional = journal->source->producer_id >= 0;
+	journal->starts[journal->len] = journal->log->coord->batches.len_bytes;
+	builder_init(&journal->builder, &journal->log->coord->batches, &options);
 	journal->count = 0;
 }
 
@@ -44,20 +47,20 @@ static enum err journal_end_batch(struct journal *journal)
 	if (err != ERR_OK)
 		return err;
 	journal->firsts[journal->len++] = journal->first;
-	journal->starts[journal->len] = journal->shard->coord->batches.len_bytes;
+	journal->starts[journal->len] = journal->log->coord->batches.len_bytes;
 	return ERR_OK;
 }
 
-static enum err journal_add(struct journal *journal, const struct fx_record *record, size_t idx,
-			    int64_t now_ms)
+static enum err journal_add(struct journal *journal, size_t idx, int64_t now_ms)
 {
-	struct coord *coord = journal->shard->coord;
+	struct coord *coord = journal->log->coord;
 	struct wr *key = &coord->key, *value = &coord->value;
 	struct bytes none = BYTES_NULL;
+	bool tombstone;
 	enum err err;
 
 	key->len_bytes = value->len_bytes = 0;
-	crecord_encode(record, key, value);
+	tombstone = journal->source->encode(journal->source->ctx, idx, key, value);
 	if (key->err != ERR_OK || value->err != ERR_OK)
 		return ERR_MESSAGE_TOO_LARGE;
 	if (journal->count > 0 && builder_size_bytes(&journal->builder) + key->len_bytes +
@@ -73,40 +76,40 @@ static enum err journal_add(struct journal *journal, const struct fx_record *rec
 	if (journal->count == 0)
 		journal->first = idx;
 	builder_add(&journal->builder, now_ms, wr_written(key),
-		    record->tombstone ? none : wr_written(value), NULL, 0);
+		    tombstone ? none : wr_written(value), NULL, 0);
 	journal->count++;
 	return coord->batches.err;
 }
 
-static enum err journal_build(struct journal *journal, struct fx *fx)
+static enum err journal_build(struct journal *journal)
 {
-	int64_t now_ms = clock_wall_ms(journal->shard->coord->o.clock);
+	int64_t now_ms = clock_wall_ms(journal->log->coord->o.clock);
 	enum err err = ERR_OK;
 
-	journal->shard->coord->batches.len_bytes = 0;
+	journal->log->coord->batches.len_bytes = 0;
 	journal_begin_batch(journal);
-	for (size_t i = 0; i < fx->records_len && err == ERR_OK; i++)
-		err = journal_add(journal, &fx->records[i], i, now_ms);
+	for (size_t i = 0; i < journal->source->len && err == ERR_OK; i++)
+		err = journal_add(journal, i, now_ms);
 	return err != ERR_OK ? err : journal_end_batch(journal);
 }
 
 /* The records' offsets, which follow from their batches'. */
-static enum err journal_note(struct journal *journal, struct fx *fx,
-			     const struct plog_append *items)
+static enum err journal_note(struct journal *journal, const struct plog_append *items)
 {
+	const struct journal_source *source = journal->source;
 	enum err err = ERR_OK;
 
 	for (size_t b = 0; b < journal->len; b++) {
-		size_t end = b + 1 < journal->len ? journal->firsts[b + 1] : fx->records_len;
+		size_t end = b + 1 < journal->len ? journal->firsts[b + 1] : source->len;
 
 		if (items[b].err != ERR_OK) {
 			err = items[b].err;
 			continue;
 		}
 		for (size_t i = journal->firsts[b]; i < end; i++)
-			fx->records[i].at =
-			    items[b].base_offset + (int64_t)(i - journal->firsts[b]);
-		journal->shard->end = items[b].last_offset + 1;
+			source->appended(source->ctx, i,
+					 items[b].base_offset + (int64_t)(i - journal->firsts[b]));
+		journal->log->end = items[b].last_offset + 1;
 	}
 	return err;
 }
@@ -122,36 +125,42 @@ static void journal_trim(struct wr *wr)
 	wr_init(wr, cap_bytes);
 }
 
-static enum err journal_write(struct journal *journal, struct fx *fx)
+static enum err journal_write(struct journal *journal)
 {
-	struct coord *coord = journal->shard->coord;
-	struct plog_append *items = fx_alloc(fx, journal->len, sizeof(*items));
+	struct coord *coord = journal->log->coord;
+	struct plog_append *items =
+	    arena_array(journal->source->arena, journal->len, sizeof(*items));
 
+	must(items != NULL);
 	for (size_t b = 0; b < journal->len; b++)
 		items[b] =
 		    (struct plog_append){.data = coord->batches.buf + journal->starts[b],
 					 .len_bytes = journal->starts[b + 1] - journal->starts[b],
-					 .origin = PLOG_COORDINATOR};
-	partition_append(journal->shard->part, items, journal->len, PARTITION_ACKS_ALL);
-	return journal_note(journal, fx, items);
+					 .origin = PLOG_COORDINATOR,
+					 .txn_guard = journal->source->txn_guard,
+					 .txn_version = journal->source->txn_version};
+	partition_append(journal->log->part, items, journal->len, PARTITION_ACKS_ALL);
+	return journal_note(journal, items);
 }
 
-enum err journal_append(struct cshard *shard, struct fx *fx)
+enum err journal_append(struct clog *log, const struct journal_source *source)
 {
-	struct coord *coord = shard->coord;
+	struct coord *coord = log->coord;
 	struct journal *journal;
 	struct partition_rules rules;
 	enum err err;
 
-	if (fx->records_len == 0)
+	if (source->len == 0)
 		return ERR_OK;
-	partition_rules(shard->part, &rules);
-	journal = fx_alloc(fx, 1, sizeof(*journal));
-	journal->shard = shard;
+	partition_rules(log->part, &rules);
+	journal = arena_alloc(source->arena, sizeof(*journal));
+	must(journal != NULL);
+	journal->log = log;
+	journal->source = source;
 	journal->batch_bytes_max = (size_t)rules.max_message_bytes;
-	err = journal_build(journal, fx);
+	err = journal_build(journal);
 	if (err == ERR_OK)
-		err = journal_write(journal, fx);
+		err = journal_write(journal);
 	journal_trim(&coord->batches);
 	journal_trim(&coord->key);
 	journal_trim(&coord->value);

@@ -1,13 +1,12 @@
 /*
- * Replay of a partition of __consumer_offsets: its batches in order, records of transactions kept
- * apart until the marker that ends them. Before the loop runs all of it is done at once; later a
+ * Replay of a partition of a coordinator's topic: its batches in order, with the markers that end
+ * transactions. Before the loop runs all of it is done at once; later a
  * piece in each turn.
  *
  * Nothing in the log can stop a load: what cannot be read is passed over and counted, for a group
  * that has lost its last commit is better than a coordinator that serves nobody.
  */
 #include "coord/coord_int.h"
-#include "coord/crecord.h"
 #include "base/log.h"
 #include "record/control.h"
 #include "record/iter.h"
@@ -19,7 +18,7 @@
 #define LOAD_RECORD_BYTES_MAX (256u * 1024 * 1024) /* of a record's lists, in its arena */
 
 /* The end of a transaction. */
-static void load_marker(struct cshard *shard, struct record_iter *iter)
+static void load_marker(struct clog *log, struct record_iter *iter)
 {
 	struct record record;
 	enum control_type type;
@@ -28,51 +27,44 @@ static void load_marker(struct cshard *shard, struct record_iter *iter)
 		if (control_key_read(record.key, &type) != ERR_OK)
 			continue;
 		if (type == CONTROL_COMMIT || type == CONTROL_ABORT)
-			replay_marker(shard->groups, iter->header.producer_id,
-				      type == CONTROL_COMMIT);
+			log->kind->marker(log, iter->header.producer_id, type == CONTROL_COMMIT);
 	}
 }
 
-static void load_records(struct cshard *shard, struct record_iter *iter, struct arena *arena)
+static void load_records(struct clog *log, struct record_iter *iter, struct arena *arena)
 {
 	int64_t producer_id = batch_is_transactional(&iter->header) ? iter->header.producer_id : -1;
-	struct fx_record value;
 	struct record record;
 
 	while (record_iter_next(iter, &record)) {
-		enum err err = crecord_decode(record.key, record.value, arena, &value);
-
-		if (err == ERR_OK) {
-			value.at = record.offset;
-			replay_record(shard->groups, &value, producer_id);
-			shard->load_count++;
-		} else {
-			shard->load_skipped++;
-		}
+		if (log->kind->record(log, &record, producer_id, arena) == ERR_OK)
+			log->load_count++;
+		else
+			log->load_skipped++;
 		if (arena->used_bytes > 0)
 			arena_reset(arena);
 	}
 }
 
-void load_batch(struct cshard *shard, struct bytes batch, struct codec_scratch *scratch,
+void load_batch(struct clog *log, struct bytes batch, struct codec_scratch *scratch,
 		struct arena *arena)
 {
 	struct record_iter iter;
 
 	if (record_iter_init(&iter, batch, scratch) != ERR_OK) {
-		shard->load_skipped++;
+		log->load_skipped++;
 		return;
 	}
 	if (batch_is_control(&iter.header))
-		load_marker(shard, &iter);
+		load_marker(log, &iter);
 	else
-		load_records(shard, &iter, arena);
+		load_records(log, &iter, arena);
 	if (iter.err != ERR_OK)
-		shard->load_skipped++;
+		log->load_skipped++;
 }
 
 /* Whole batches; where the next begins. */
-static void load_chunk(struct cshard *shard, struct bytes chunk, struct codec_scratch *scratch)
+static void load_chunk(struct clog *log, struct bytes chunk, struct codec_scratch *scratch)
 {
 	struct batch_header header;
 	struct arena arena;
@@ -82,9 +74,9 @@ static void load_chunk(struct cshard *shard, struct bytes chunk, struct codec_sc
 	       header.size_bytes <= chunk.len) {
 		struct bytes batch = {chunk.ptr, header.size_bytes};
 
-		if (batch_next_offset(&header) > shard->load_next) {
-			load_batch(shard, batch, scratch, &arena);
-			shard->load_next = batch_next_offset(&header);
+		if (batch_next_offset(&header) > log->load_next) {
+			load_batch(log, batch, scratch, &arena);
+			log->load_next = batch_next_offset(&header);
 		}
 		chunk.ptr += header.size_bytes;
 		chunk.len -= header.size_bytes;
@@ -93,9 +85,9 @@ static void load_chunk(struct cshard *shard, struct bytes chunk, struct codec_sc
 }
 
 /* The next batches, malloc'd; *got 0 at the end or when reading fails, which is logged. */
-static uint8_t *load_read(struct cshard *shard, size_t *got)
+static uint8_t *load_read(struct clog *log, size_t *got)
 {
-	struct plog *log = partition_log(shard->part);
+	struct plog *plog = partition_log(log->part);
 	size_t size_bytes = LOAD_CHUNK_BYTES;
 	uint8_t *data = malloc(size_bytes);
 	enum err err;
@@ -103,54 +95,52 @@ static uint8_t *load_read(struct cshard *shard, size_t *got)
 	*got = 0;
 	if (data == NULL)
 		return NULL;
-	err = plog_read_copy(log, shard->load_next, shard->load_end, data, size_bytes, got);
+	err = plog_read_copy(plog, log->load_next, log->load_end, data, size_bytes, got);
 	if (err == ERR_NOMEM && *got > size_bytes && *got <= LOAD_BATCH_BYTES_MAX) {
 		size_bytes = *got;
 		free(data);
 		data = malloc(size_bytes);
 		if (data != NULL)
-			err = plog_read_copy(log, shard->load_next, shard->load_end, data,
-					     size_bytes, got);
+			err = plog_read_copy(plog, log->load_next, log->load_end, data, size_bytes,
+					     got);
 	}
 	if (err == ERR_OK && data != NULL)
 		return data;
-	log_error("coord", "__consumer_offsets-%d: cannot read from offset %lld: %s", shard->idx,
-		  (long long)shard->load_next, err_text(err));
+	log_error("coord", "%s-%d: cannot read from offset %lld: %s", log->kind->topic, log->idx,
+		  (long long)log->load_next, err_text(err));
 	*got = 0;
 	return data;
 }
 
-static void load_log(const struct cshard *shard)
+static void load_log(const struct clog *log)
 {
-	int64_t took_us = clock_mono_us(shard->coord->o.clock) - shard->load_began_us;
+	int64_t took_us = clock_mono_us(log->coord->o.clock) - log->load_began_us;
 
-	if (shard->load_count > 0)
-		log_info("coord", "__consumer_offsets-%d: %zu records, %zu groups in %lld ms",
-			 shard->idx, shard->load_count, shard_groups_len(shard->groups),
-			 (long long)took_us / 1000);
-	if (shard->load_skipped > 0)
-		log_warn("coord",
-			 "__consumer_offsets-%d: %zu records or batches were not understood",
-			 shard->idx, shard->load_skipped);
+	if (log->load_count > 0)
+		log_info("coord", "%s-%d: %zu records in %lld ms", log->kind->topic, log->idx,
+			 log->load_count, (long long)took_us / 1000);
+	if (log->load_skipped > 0)
+		log_warn("coord", "%s-%d: %zu records or batches were not understood",
+			 log->kind->topic, log->idx, log->load_skipped);
 }
 
-bool load_step(struct cshard *shard)
+bool load_step(struct clog *log)
 {
 	size_t got = 0;
-	int64_t before = shard->load_next;
+	int64_t before = log->load_next;
 	uint8_t *data = NULL;
 
-	if (shard->load_next < shard->load_end)
-		data = load_read(shard, &got);
+	if (log->load_next < log->load_end)
+		data = load_read(log, &got);
 	if (got > 0) {
 		struct codec_scratch *scratch = codec_scratch_new(LOAD_BATCH_BYTES_MAX);
 
-		load_chunk(shard, (struct bytes){data, got}, scratch);
+		load_chunk(log, (struct bytes){data, got}, scratch);
 		codec_scratch_free(scratch);
 	}
 	free(data);
-	if (shard->load_next > before && shard->load_next < shard->load_end)
+	if (log->load_next > before && log->load_next < log->load_end)
 		return false;
-	load_log(shard);
+	load_log(log);
 	return true;
 }

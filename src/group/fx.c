@@ -9,7 +9,7 @@
 
 void fx_init(struct fx *fx)
 {
-	*fx = (struct fx){0};
+	*fx = (struct fx){.producer_id = -1, .producer_epoch = -1};
 	arena_init(&fx->arena, FX_CAP_BYTES);
 }
 
@@ -25,7 +25,7 @@ void fx_reset(struct fx *fx)
 
 	if (arena.used_bytes > 0)
 		arena_reset(&arena);
-	*fx = (struct fx){.arena = arena};
+	*fx = (struct fx){.arena = arena, .producer_id = -1, .producer_epoch = -1};
 }
 
 void *fx_alloc(struct fx *fx, size_t count, size_t size)

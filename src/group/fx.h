@@ -134,6 +134,10 @@ struct fx {
 	struct fx_answer *answers;
 	size_t answers_len, answers_size;
 	struct str note; /* a line for the log, or null */
+	/* The records are part of this producer's transaction; -1: of none. */
+	int64_t producer_id;
+	int16_t producer_epoch, txn_version;
+	int64_t txn_guard; /* for the log, as commit_ask had it */
 	/* For shard_settle. */
 	enum fx_then then;
 	struct group *group;

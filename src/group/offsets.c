@@ -17,13 +17,16 @@ static enum err offsets_check_classic(struct group *group, struct moment now,
 	/* An administrator, or a consumer that assigns partitions to itself. */
 	if (ask->generation < 0 && group_is(group, STATE_EMPTY))
 		return ERR_OK;
+	/* A producer before KIP-447 says nothing of its consumer. */
 	if (ask->generation < 0 && ask->member_id.len == 0 && ask->instance_id.ptr == NULL)
-		return ERR_UNKNOWN_MEMBER_ID;
+		return ask->transactional ? ERR_OK : ERR_UNKNOWN_MEMBER_ID;
 	err = member_check(group, ask->member_id, ask->instance_id, &member);
 	if (err != ERR_OK)
 		return err;
 	if (ask->generation != group->generation)
 		return ERR_ILLEGAL_GENERATION;
+	if (ask->transactional)
+		return ERR_OK;
 	if (group_is(group, STATE_COMPLETING))
 		return ERR_REBALANCE_IN_PROGRESS;
 	member_touch(member, now);
@@ -83,6 +86,12 @@ enum err offsets_commit(struct shard *shard, struct moment now, const struct com
 
 	if (err != ERR_OK)
 		return err;
+	if (ask->transactional) {
+		fx->producer_id = ask->producer_id;
+		fx->producer_epoch = ask->producer_epoch;
+		fx->txn_guard = ask->txn_guard;
+		fx->txn_version = ask->txn_version;
+	}
 	for (size_t i = 0; i < ask->offsets_len; i++) {
 		struct offset_entry *entry = &ask->offsets[i];
 		struct fx_record *record;

@@ -235,7 +235,7 @@ static void shard_apply(struct shard *shard, const struct fx *fx)
 {
 	for (size_t i = 0; i < fx->records_len; i++)
 		if (fx->records[i].at >= 0)
-			replay_record(shard, &fx->records[i], -1);
+			replay_record(shard, &fx->records[i], fx->producer_id);
 }
 
 void shard_settle(struct shard *shard, struct moment now, struct fx *fx, enum err err)

@@ -112,6 +112,11 @@ struct commit_ask {
 	int32_t generation;
 	int64_t retention_ms;	/* -1: the broker's */
 	bool unknown_group_err; /* v9: GROUP_ID_NOT_FOUND, and not ILLEGAL_GENERATION */
+	/* TxnOffsetCommit: the offsets count when the producer's transaction is committed. */
+	bool transactional;
+	int64_t producer_id;
+	int16_t producer_epoch, txn_version;
+	int64_t txn_guard; /* what the log is to check them with */
 	struct offset_entry *offsets;
 	size_t offsets_len;
 };

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "api/producer_ids.h"
+#include "coord/producer_ids.h"
 #include "base/log.h"
 #include "base/rnd.h"
 #include "coord/coord.h"
@@ -304,9 +304,10 @@ static enum err broker_lead(struct broker *broker)
 	    .box = &broker->control.box,
 	};
 
-	broker->coord = coord_new(&options);
-	broker->api.producer_ids = producer_ids_new(broker->controller);
-	if (broker->coord == NULL || broker->api.producer_ids == NULL)
+	broker->api.producer_ids = options.ids = producer_ids_new(broker->controller);
+	if (options.ids != NULL)
+		broker->coord = coord_new(&options);
+	if (broker->coord == NULL)
 		return ERR_NOMEM;
 	replicas_set_coord(broker->replicas, broker->coord);
 	space_look(broker->space);

@@ -1,4 +1,4 @@
-/* group.version, transaction.version, share.version and streams.version are not built yet. */
+/* group.version, share.version and streams.version are not built yet. */
 #include "meta/features.h"
 
 #include "base/must.h"
@@ -7,6 +7,7 @@ const struct feature features_table[] = {
     {"eligible.leader.replicas.version", 0, 1},
     {"kraft.version", 0, 1},
     {"metadata.version", 7, 30},
+    {"transaction.version", 0, 2},
 };
 
 const size_t features_len = ARRAY_LEN(features_table);

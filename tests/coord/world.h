@@ -17,12 +17,6 @@
 #include "meta/controller.h"
 #include "partition/flush.h"
 
-/* Never asked here: these worlds have no controller, and one partition. */
-const struct image *controller_image(struct controller *ctl)
-{
-	return NULL;
-}
-
 struct world {
 	char root[64];
 	char *dir;

@@ -27,7 +27,7 @@ static void replay(struct world *w, struct bytes rest)
 	arena_init(&arena, 1 << 20);
 	while (rest.len > 0 && batch_header_read(rest, &header) == ERR_OK &&
 	       header.size_bytes <= rest.len) {
-		load_batch(&w->shard, (struct bytes){rest.ptr, header.size_bytes}, scratch, &arena);
+		load_batch(&w->shard.log, (struct bytes){rest.ptr, header.size_bytes}, scratch, &arena);
 		rest.ptr += header.size_bytes;
 		rest.len -= header.size_bytes;
 	}
@@ -70,6 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct deadline *d;
 
 	fx_init(&w.fx);
+	w.shard.log.kind = &cshard_kind;
 	w.shard.groups = shard_new(&group_cfg_default, &w.keep, &w.deadlines, &w.rnd);
 	must(w.shard.groups != NULL);
 	replay(&w, (struct bytes){data, len});

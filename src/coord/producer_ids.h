@@ -1,6 +1,6 @@
 /* Hands out producer ids from the block that the controller has noted. Control loop only. */
-#ifndef API_PRODUCER_IDS_H
-#define API_PRODUCER_IDS_H
+#ifndef COORD_PRODUCER_IDS_H
+#define COORD_PRODUCER_IDS_H
 
 #include "meta/controller.h"
 

@@ -1,5 +1,5 @@
 /* One block at a time; who comes while the next is being noted waits for it. */
-#include "api/producer_ids.h"
+#include "coord/producer_ids.h"
 
 #include <stdlib.h>
 

@@ -1,0 +1,40 @@
+/* One partition of a coordinator's topic: its log, and who waits for it. See coord_int.h. */
+#include "coord/coord_int.h"
+
+static void clog_on_wake(struct waiter *waiter)
+{
+	struct clog *log = container_of(waiter, struct clog, waiter);
+
+	log->waiter_set = false;
+	hold_settle(log, partition_check_leader(log->part, -1));
+}
+
+void clog_init(struct clog *log, struct coord *coord, const struct clog_kind *kind,
+	       struct partition *part, int32_t leader_epoch)
+{
+	*log = (struct clog){.coord = coord,
+			     .kind = kind,
+			     .part = partition_ref(part),
+			     .idx = partition_idx(part),
+			     .leader_epoch = leader_epoch,
+			     .load_next = partition_log_start(part),
+			     .load_end = partition_log_end(part),
+			     .load_began_us = clock_mono_us(coord->o.clock)};
+	log->end = log->load_end;
+	TAILQ_INIT(&log->waits);
+	waiter_init(&log->waiter, coord->o.box, clog_on_wake);
+}
+
+void clog_stop(struct clog *log, enum err err)
+{
+	if (log->waiter_set)
+		partition_unwait(log->part, &log->waiter);
+	log->waiter_set = false;
+	hold_settle(log, err);
+	must(TAILQ_EMPTY(&log->waits));
+}
+
+void clog_fini(struct clog *log)
+{
+	partition_unref(log->part);
+}
