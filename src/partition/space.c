@@ -30,6 +30,7 @@ struct space {
 	size_t parts_len;
 	struct plog_retained dropped;
 	int64_t *left; /* of each directory; 0 and less: full */
+	int64_t *look; /* room_look's */
 };
 
 /* -- the budget: on a worker --------------------------------------------------------------------
@@ -134,8 +135,11 @@ static void space_run(struct job *job)
 {
 	struct space *space = container_of(job, struct space, job);
 	size_t len = space->options.dirs->len;
-	int64_t budget = space_budget(space), above;
+	int64_t budget, above;
 
+	for (size_t i = 0; i < len; i++)
+		space->look[i] = room_look(&space->options.dirs->at[i]->room);
+	budget = space_budget(space);
 	for (size_t i = 0; i < len; i++) {
 		above = space_above_floor(space, space->options.dirs->at[i]);
 		/* Each directory may use its share before the next look. */
@@ -148,8 +152,10 @@ static void space_run(struct job *job)
 /* -- on the control loop ------------------------------------------------------------------------
  */
 
-static void space_tell(struct space *space, struct logdir *logdir, int64_t left_bytes)
+static void space_tell(struct space *space, size_t idx)
 {
+	struct logdir *logdir = space->options.dirs->at[idx];
+	int64_t left_bytes = space->left[idx];
 	bool was_full = atomic_load(&logdir->room.full), full = left_bytes <= 0;
 
 	if (full)
@@ -163,7 +169,7 @@ static void space_tell(struct space *space, struct logdir *logdir, int64_t left_
 		log_info("partition", "%s: has room for producers again", logdir->path);
 	if (full && !was_full)
 		retention_check(space->options.retention); /* what is too old goes now */
-	room_set(&logdir->room, full, full ? 0 : left_bytes);
+	room_set(&logdir->room, full, full ? 0 : left_bytes, space->look[idx]);
 }
 
 static void space_done(struct job *job)
@@ -181,7 +187,7 @@ static void space_done(struct job *job)
 	if (space->dropped.segs > 0)
 		retention_dropped(space->options.retention);
 	for (size_t i = 0; i < space->options.dirs->len; i++)
-		space_tell(space, space->options.dirs->at[i], space->left[i]);
+		space_tell(space, i);
 	trash_hurry(space->options.trash, space->counts.full > 0);
 	if (again)
 		space_look(space);
@@ -244,7 +250,8 @@ struct space *space_new(const struct space_options *options)
 		return NULL;
 	space->options = *options;
 	space->left = calloc(options->dirs->len + 1, sizeof(*space->left));
-	must(space->left != NULL);
+	space->look = calloc(options->dirs->len + 1, sizeof(*space->look));
+	must(space->left != NULL && space->look != NULL);
 	must(pthread_mutex_init(&space->lock, NULL) == 0);
 	loop_timer_init(&space->timer, options->control, space_on_time);
 	for (size_t i = 0; i < options->dirs->len; i++) {
@@ -266,6 +273,7 @@ void space_free(struct space *space)
 	loop_timer_stop(&space->timer);
 	pthread_mutex_destroy(&space->lock);
 	free(space->left);
+	free(space->look);
 	free(space);
 }
 

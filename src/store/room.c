@@ -29,9 +29,14 @@ void room_found_full(struct room *room)
 	room_ask(room);
 }
 
-void room_set(struct room *room, bool full, int64_t left_bytes)
+int64_t room_look(struct room *room)
 {
-	atomic_store(&room->left_bytes, left_bytes);
+	return atomic_load(&room->left_bytes);
+}
+
+void room_set(struct room *room, bool full, int64_t left_bytes, int64_t look)
+{
+	atomic_fetch_add(&room->left_bytes, left_bytes - look);
 	atomic_store(&room->full, full);
 	atomic_store(&room->asked, false);
 }

@@ -25,7 +25,9 @@ struct room {
 bool room_take(struct room *room, int64_t len_bytes);
 /* A write found the disk full: nobody else need find that out. */
 void room_found_full(struct room *room);
-/* The watcher's answer. */
-void room_set(struct room *room, bool full, int64_t left_bytes);
+/* The watcher begins to look: what it finds is as of now. */
+int64_t room_look(struct room *room);
+/* And its answer, with what room_look gave: what was taken meanwhile counts. */
+void room_set(struct room *room, bool full, int64_t left_bytes, int64_t look);
 
 #endif

@@ -405,8 +405,8 @@ static void the_oldest_segments_make_room_under_a_budget(void **state)
 {
 	/* A segment for each record, of 69 bytes: the budget holds five. */
 	static const char *const settings[] = {"log.roll.ms=1", "log.dirs.max.bytes=350", NULL};
-	int64_t now = clock_wall_ms(&clock_real) - 1000000,
-		until = clock_mono_ms(&clock_real) + PATIENCE_MS;
+	int64_t now = clock_wall_ms(&clock_real) - 1000000, first;
+	int64_t until = clock_mono_ms(&clock_real) + PATIENCE_MS, count = 0;
 
 	(void)state;
 	whole_open(&whole, settings);
@@ -414,17 +414,18 @@ static void the_oldest_segments_make_room_under_a_budget(void **state)
 	whole_make_topic(&whole, "new", 1);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(produce_at("old", now + i * 10), 0);
-	for (int i = 0; i < 40; i++)
-		while (produce_at("new", now + 1000 + i * 10) != 0) {
-			assert_true(clock_mono_ms(&clock_real) < until);
-			whole_turn(&whole);
-			usleep(1000);
-		}
+	/* What is written while somebody looks counts at the next look, so the end is not exact. */
+	while (count < 40 || earliest("new") < count - 5) {
+		count += produce_at("new", now + 1000 + count * 10) == 0;
+		assert_true(clock_mono_ms(&clock_real) < until);
+		whole_turn(&whole);
+		usleep(1000);
+	}
 	wait_earliest("old", 2); /* the active segment stays, though it is older than all others */
-	wait_earliest("new", 36);
+	first = earliest("new");
 	whole_restart(&whole);
 	assert_int_equal(earliest("old"), 2);
-	assert_int_equal(earliest("new"), 36);
+	assert_true(earliest("new") == first);
 	whole_close(&whole);
 }
 
