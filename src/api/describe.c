@@ -31,7 +31,8 @@ int32_t *describe_offline(const struct image *image, const struct image_partitio
 	for (size_t i = 0; offline != NULL && i < replicas.len; i++) {
 		const struct image_broker *broker = image_broker_find(image, replicas.ptr[i]);
 
-		if (broker == NULL || broker->fenced)
+		if (broker == NULL || broker->fenced ||
+		    !image_broker_has_dir(broker, part->directories[i]))
 			offline[(*len)++] = replicas.ptr[i];
 	}
 	return offline;

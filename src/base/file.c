@@ -29,6 +29,20 @@ static bool file_may(const char *call, const char *path)
 	return fault == 0;
 }
 
+/* The same for an open file; its path is looked up for the hook's sake alone. */
+static bool file_may_fd(const char *call, int fd)
+{
+	char link[32], path[PATH_MAX];
+	ssize_t len;
+
+	if (file_fault == NULL)
+		return true;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	len = readlink(link, path, sizeof(path) - 1);
+	path[len > 0 ? len : 0] = '\0';
+	return file_may(call, len > 0 ? path : NULL);
+}
+
 static enum err file_result(int rc)
 {
 	return rc == 0 ? ERR_OK : err_errno(errno);
@@ -73,7 +87,7 @@ enum err file_pwritev(int fd, struct iovec *iov, size_t iov_len, off_t pos)
 	while (iov_len > 0) {
 		ssize_t done = -1;
 
-		if (file_may("pwrite", NULL))
+		if (file_may_fd("pwrite", fd))
 			done = pwritev(fd, iov, iov_len < IOV_MAX ? (int)iov_len : IOV_MAX, pos);
 		if (done < 0 && errno == EINTR)
 			continue;
@@ -101,7 +115,7 @@ static ssize_t file_peek(int fd, void *data, size_t len_bytes, off_t pos)
 {
 	struct iovec iov = {data, len_bytes};
 
-	return file_may("preadv2", NULL) ? preadv2(fd, &iov, 1, pos, RWF_NOWAIT) : -1;
+	return file_may_fd("preadv2", fd) ? preadv2(fd, &iov, 1, pos, RWF_NOWAIT) : -1;
 }
 
 static ssize_t file_pread_some(int fd, void *data, size_t len_bytes, off_t pos)
@@ -112,7 +126,7 @@ static ssize_t file_pread_some(int fd, void *data, size_t len_bytes, off_t pos)
 		if (done >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS))
 			return done;
 	}
-	return file_may("pread", NULL) ? pread(fd, data, len_bytes, pos) : -1;
+	return file_may_fd("pread", fd) ? pread(fd, data, len_bytes, pos) : -1;
 }
 
 enum err file_pread(int fd, void *data, size_t len_bytes, off_t pos, size_t *got)
@@ -166,7 +180,7 @@ enum err file_warm(int fd, off_t pos, size_t len_bytes)
 enum err file_size(int fd, off_t *size)
 {
 	struct stat st = {0};
-	int rc = file_may("fstat", NULL) ? fstat(fd, &st) : -1;
+	int rc = file_may_fd("fstat", fd) ? fstat(fd, &st) : -1;
 
 	*size = st.st_size;
 	return file_result(rc);
@@ -174,12 +188,17 @@ enum err file_size(int fd, off_t *size)
 
 enum err file_truncate(int fd, off_t size)
 {
-	return file_result(file_may("ftruncate", NULL) ? ftruncate(fd, size) : -1);
+	return file_result(file_may_fd("ftruncate", fd) ? ftruncate(fd, size) : -1);
 }
 
 enum err file_sync(int fd)
 {
-	return file_result(file_may("fdatasync", NULL) ? fdatasync(fd) : -1);
+	return file_result(file_may_fd("fdatasync", fd) ? fdatasync(fd) : -1);
+}
+
+enum err file_sync_fs(int fd)
+{
+	return file_result(file_may_fd("syncfs", fd) ? syncfs(fd) : -1);
 }
 
 enum err file_rename(const char *from, const char *to)

@@ -50,6 +50,8 @@ enum err file_warm(int fd, off_t pos, size_t len_bytes) must_check;
 enum err file_size(int fd, off_t *size) must_check;
 enum err file_truncate(int fd, off_t size) must_check;
 enum err file_sync(int fd) must_check; /* fdatasync */
+/* syncfs: the whole file system that the open file is on. */
+enum err file_sync_fs(int fd) must_check;
 
 enum err file_rename(const char *from, const char *to) must_check;
 enum err file_unlink(const char *path) must_check; /* ERR_NOFILE if there is none */

@@ -16,14 +16,13 @@
 
 #include "coord/producer_ids.h"
 #include "base/log.h"
-#include "base/rnd.h"
 #include "coord/coord.h"
+#include "main/dirs.h"
 #include "main/listen.h"
 #include "main/replicas.h"
 #include "main/station.h"
 #include "meta/config_listeners.h"
 #include "meta/controller.h"
-#include "meta/datadir.h"
 #include "partition/flush.h"
 #include "partition/remover.h"
 #include "partition/retention.h"
@@ -35,8 +34,7 @@ struct broker {
 	const struct config *config;
 	const struct clock *clock;
 	struct worker_pool *workers;
-	struct logdirs *dirs;
-	struct datadir datadir; /* of the metadata log's directory */
+	struct dirs dirs;
 	struct flusher *flusher;
 	struct checkpointer *checkpointer;
 	struct remover *remover;
@@ -94,7 +92,7 @@ static enum err broker_make_loops(struct broker *broker)
 	return err;
 }
 
-/* -- the directory -------------------------------------------------------------------------------
+/* -- the directories -----------------------------------------------------------------------------
  */
 
 static void broker_on_dirty(void *ctx)
@@ -102,54 +100,6 @@ static void broker_on_dirty(void *ctx)
 	struct broker *broker = ctx;
 
 	checkpointer_touch(broker->checkpointer);
-}
-
-/* Who we are, from meta.properties; a directory that has none is formatted. */
-static enum err broker_identify(struct broker *broker, const char *dir)
-{
-	size_t len;
-	const struct config_listener *listeners = config_listeners(broker->config, &len);
-	struct rnd rnd;
-	struct datadir_options options = {
-	    .clock = broker->clock,
-	    .rnd = &rnd,
-	    .node_id = config_node_id(broker->config),
-	    .static_voters = config_has_static_voters(broker->config),
-	};
-	char message[DATADIR_MESSAGE_SIZE];
-	bool formatted;
-	enum err err;
-
-	rnd_init_random(&rnd);
-	for (size_t i = 0; i < len; i++) {
-		if (!listeners[i].controller)
-			continue;
-		options.controller_listener = str_of(listeners[i].name);
-		options.controller_host = str_of(listeners[i].host);
-		options.controller_port = (uint16_t)listeners[i].port;
-		break;
-	}
-	err = datadir_open(dir, &options, &broker->datadir, &formatted, message);
-	if (err != ERR_OK)
-		log_error("broker", "%s", message);
-	else if (formatted)
-		log_info("broker", "formatted %s for cluster %s", dir, broker->datadir.cluster_id);
-	return err;
-}
-
-static enum err broker_open_dirs(struct broker *broker)
-{
-	size_t len;
-	const char *const *paths = config_log_dirs(broker->config, &len);
-	enum err err = logdirs_open(&broker->dirs, paths, len);
-
-	if (err == ERR_OK)
-		err = broker_identify(broker, paths[0]);
-	if (err != ERR_OK)
-		return err;
-	broker->dirs->at[0]->id = broker->datadir.directory_id;
-	logdirs_take_clean_marks(broker->dirs);
-	return logdirs_online(broker->dirs) > 0 ? ERR_OK : ERR_IO;
 }
 
 static void broker_on_failed(void *ctx, enum err err)
@@ -166,7 +116,7 @@ static enum err broker_open_space(struct broker *broker)
 	struct space_options options = {
 	    .control = broker->control.api.loop,
 	    .workers = broker->workers,
-	    .dirs = broker->dirs,
+	    .dirs = broker->dirs.all,
 	    .retention = broker->retention,
 	    .trash = remover_trash(broker->remover),
 	    .min_free_bytes = config_int64(broker->config, CONFIG_LOG_DIRS_MIN_FREE_BYTES),
@@ -215,23 +165,45 @@ static enum err broker_open_retention(struct broker *broker)
 	return broker_open_space(broker);
 }
 
+/* The first sign of a failure: its partitions answer KAFKA_STORAGE_ERROR already. */
+static void broker_on_dir_failed(void *ctx, struct logdir *logdir)
+{
+	struct broker *broker = ctx;
+
+	if (dirs_are_lost(&broker->dirs)) {
+		log_error("broker", "%s: stopping",
+			  logdir_failed(broker->dirs.metadata)
+			      ? "the directory of the metadata log has failed"
+			      : "all log directories have failed");
+		broker->err = ERR_IO;
+		loop_stop(broker->control.api.loop);
+		return;
+	}
+	replicas_dir_failed(broker->replicas, logdir);
+	/* Refused only while stopping, or when the metadata log has failed: then all is over. */
+	if (controller_dir_failed(broker->controller, logdir->id) != ERR_OK)
+		log_info("broker", "the metadata does not learn of the failure of %s",
+			 logdir->path);
+}
+
 static enum err broker_open_logs(struct broker *broker)
 {
 	struct replicas_options options = {
 	    .clock = broker->clock,
 	    .config = broker->config,
 	    .workers = broker->workers,
-	    .dirs = broker->dirs,
+	    .dirs = broker->dirs.all,
 	    .on_failed = broker_on_failed,
 	    .ctx = broker,
 	};
 	int64_t interval_ms =
 	    config_int64(broker->config, CONFIG_LOG_FLUSH_OFFSET_CHECKPOINT_INTERVAL_MS);
+	enum err err;
 
-	broker->flusher = flusher_new(broker->control.api.loop, broker->workers, broker->dirs,
+	broker->flusher = flusher_new(broker->control.api.loop, broker->workers, broker->dirs.all,
 				      broker_on_dirty, broker);
-	broker->checkpointer =
-	    checkpointer_new(broker->control.api.loop, broker->workers, broker->dirs, interval_ms);
+	broker->checkpointer = checkpointer_new(broker->control.api.loop, broker->workers,
+						broker->dirs.all, interval_ms);
 	if (broker->flusher == NULL || broker->checkpointer == NULL ||
 	    broker_open_retention(broker) != ERR_OK)
 		return ERR_NOMEM;
@@ -242,7 +214,12 @@ static enum err broker_open_logs(struct broker *broker)
 	broker->replicas = replicas_new(&options);
 	if (broker->replicas == NULL)
 		return ERR_NOMEM;
-	return replicas_open(broker->replicas);
+	err = replicas_open(broker->replicas);
+	if (err == ERR_OK && dirs_are_lost(&broker->dirs)) {
+		log_error("broker", "the log directories that are left do not suffice");
+		err = ERR_IO;
+	}
+	return err;
 }
 
 static enum err broker_listen(struct broker *broker, bool with_network)
@@ -265,17 +242,19 @@ static enum err broker_open_metadata(struct broker *broker)
 	    .clock = broker->clock,
 	    .config = broker->config,
 	    .node_id = config_node_id(broker->config),
-	    .directory_id = broker->datadir.directory_id,
 	    .endpoints = broker->listen.endpoints,
 	    .endpoints_len = broker->listen.endpoints_len,
 	    .rack = config_str(broker->config, CONFIG_BROKER_RACK),
-	    .previous_broker_epoch = logdirs_broker_epoch(broker->dirs),
+	    .previous_broker_epoch = logdirs_broker_epoch(broker->dirs.all),
 	    .hooks = replicas_hooks(broker->replicas),
+	    .on_read = dirs_on_read,
+	    .on_read_ctx = &broker->dirs,
 	};
 	enum err err;
 
+	options.log_dirs = dirs_online(&broker->dirs, &options.log_dirs_len);
 	err = controller_open(&options, config_metadata_log_dir(broker->config),
-			      str_of(broker->datadir.cluster_id), &broker->controller);
+			      str_of(broker->dirs.datadir.cluster_id), &broker->controller);
 	if (err != ERR_OK)
 		return err;
 	replicas_set_strays_aside(broker->replicas);
@@ -317,6 +296,7 @@ static enum err broker_lead(struct broker *broker)
 	broker->api.workers = broker->workers;
 	broker->api.cold_max = broker_cold_max(broker);
 	broker->api.node_id = config_node_id(broker->config);
+	logdirs_watch(broker->dirs.all, broker->control.api.loop, broker_on_dir_failed, broker);
 	return controller_start(broker->controller);
 }
 
@@ -334,7 +314,7 @@ enum err broker_new(const struct config *config, const struct clock *clock, bool
 	broker->api.config = config;
 	broker->api.clock = clock;
 	broker->workers = worker_pool_new((int)config_int64(config, CONFIG_BACKGROUND_THREADS));
-	err = broker_open_dirs(broker);
+	err = dirs_open(&broker->dirs, config, clock);
 	if (err == ERR_OK)
 		err = broker_make_loops(broker);
 	if (err == ERR_OK)
@@ -466,7 +446,7 @@ static enum err broker_close_logs(struct broker *broker)
 	err = checkpointer_close(broker->checkpointer);
 	marks = broker_close_metadata(broker);
 	if (marks == ERR_OK)
-		marks = logdirs_put_clean_marks(broker->dirs, epoch);
+		marks = logdirs_put_clean_marks(broker->dirs.all, epoch);
 	err = err != ERR_OK ? err : marks;
 	if (err != ERR_OK)
 		log_error("broker", "not a clean stop: %s", err_text(err));
@@ -561,6 +541,6 @@ void broker_free(struct broker *broker)
 	for (size_t i = 0; i < broker->io_len; i++)
 		station_fini(&broker->io[i]);
 	worker_pool_free(broker->workers);
-	logdirs_close(broker->dirs);
+	dirs_close(&broker->dirs);
 	free(broker);
 }

@@ -21,6 +21,8 @@
 struct replicas_place {
 	struct logdir *logdir;
 	struct plog_env plog_env;
+	size_t partitions_len;
+	bool refused; /* the new partition that is being placed */
 };
 
 /* A directory that was found at start and that the metadata has not claimed yet. */
@@ -32,7 +34,7 @@ struct found {
 	struct uuid topic_id;
 	struct plog *log; /* NULL: could not be opened */
 	int64_t recovery_point;
-	const struct replicas_place *place;
+	struct replicas_place *place;
 	struct replicas *replicas;
 	struct job job;
 };
@@ -55,6 +57,9 @@ struct replicas {
 	struct rnd rnd;
 	int64_t
 	    delete_delay_ms; /* log.segment.delete.delay.ms now: for directories, as Kafka does */
+	size_t missing_len;  /* partitions left out at start: their directories are not here */
+	size_t anew_len;     /* partitions made at start: their directories are no more */
+	bool started;
 	bool ended;
 };
 
@@ -81,20 +86,6 @@ struct replicas *replicas_new(const struct replicas_options *options)
 	plog_config_init(&replicas->at_open);
 	rnd_init_random(&replicas->rnd);
 	return replicas;
-}
-
-void replicas_free(struct replicas *replicas)
-{
-	struct shared_config *next;
-
-	must(replicas->found == NULL);
-	for (; replicas->configs != NULL; replicas->configs = next) {
-		next = replicas->configs->next;
-		free(replicas->configs);
-	}
-	seg_cache_free(replicas->cache);
-	free(replicas->places);
-	free(replicas);
 }
 
 void replicas_set_coord(struct replicas *replicas, struct coord *coord)
@@ -268,7 +259,7 @@ static enum err replicas_refuse_second(const struct found *found, const char *pa
 	return ERR_EXISTS;
 }
 
-static enum err replicas_find(struct replicas *replicas, const struct replicas_place *place,
+static enum err replicas_find(struct replicas *replicas, struct replicas_place *place,
 			      const struct logdir_entry *entry)
 {
 	struct found *found;
@@ -302,7 +293,7 @@ static void replicas_remove_deleted(struct replicas *replicas, const struct logd
 	free(dir);
 }
 
-static enum err replicas_open_place(struct replicas *replicas, const struct replicas_place *place)
+static enum err replicas_open_place(struct replicas *replicas, struct replicas_place *place)
 {
 	struct logdir_entry *entries;
 	size_t entries_len;
@@ -322,6 +313,10 @@ static enum err replicas_open_place(struct replicas *replicas, const struct repl
 			err = replicas_find(replicas, place, &entries[i]);
 		else if (entries[i].kind == LOGDIR_DELETED)
 			replicas_remove_deleted(replicas, place->logdir, entries[i].name);
+		else if (entries[i].kind == LOGDIR_FUTURE)
+			log_info("broker",
+				 "%s in %s is left alone: Apache Kafka would go on moving it",
+				 entries[i].name, place->logdir->path);
 	}
 	logdir_list_free(entries, entries_len);
 	return err;
@@ -347,6 +342,26 @@ static void replicas_forget(struct replicas *replicas, struct found *found)
 	HASH_DEL(replicas->found, found);
 	free(found->name);
 	free(found);
+}
+
+void replicas_free(struct replicas *replicas)
+{
+	struct found *found, *next_found;
+	struct shared_config *next;
+
+	/* A start that did not come so far that the metadata could claim them. */
+	HASH_ITER (hh, replicas->found, found, next_found) {
+		if (found->log != NULL)
+			plog_abandon(found->log);
+		replicas_forget(replicas, found);
+	}
+	for (; replicas->configs != NULL; replicas->configs = next) {
+		next = replicas->configs->next;
+		free(replicas->configs);
+	}
+	seg_cache_free(replicas->cache);
+	free(replicas->places);
+	free(replicas);
 }
 
 static void replicas_set_aside(struct replicas *replicas, struct found *found)
@@ -375,74 +390,152 @@ void replicas_set_strays_aside(struct replicas *replicas)
 		replicas_set_aside(replicas, found);
 		replicas_forget(replicas, found);
 	}
+	if (replicas->missing_len > 0)
+		log_error("broker",
+			  "%zu partitions are offline: their log directories could not be used, or "
+			  "are not here",
+			  replicas->missing_len);
+	if (replicas->anew_len > 0)
+		log_warn("broker",
+			 "%zu partitions were in log directories that the settings do not name any "
+			 "more: they begin anew, empty, as with Apache Kafka",
+			 replicas->anew_len);
+	replicas->started = true;
 }
 
 /* -- the controller's hooks ----------------------------------------------------------------------
  */
 
-/* The directory that was found for this partition, if it is of this very topic. */
-static struct plog *replicas_claim(struct replicas *replicas, const char *name,
-				   struct uuid topic_id, int64_t *recovery_point, bool *found_any)
+/* What was found of this partition, if it is of this very topic. */
+static struct found *replicas_claim(struct replicas *replicas, const char *name,
+				    struct uuid topic_id)
 {
 	struct found *found;
-	struct plog *log = NULL;
 
 	HASH_FIND_STR(replicas->found, name, found);
-	*found_any = found != NULL && uuid_eq(found->topic_id, topic_id);
-	if (!*found_any)
-		return NULL;
-	log = found->log;
-	*recovery_point = found->recovery_point;
-	replicas_forget(replicas, found);
-	return log;
+	return found != NULL && uuid_eq(found->topic_id, topic_id) ? found : NULL;
 }
 
-static enum err replicas_create(struct replicas *replicas, const char *name,
-				const struct image_topic *topic, int32_t idx,
-				const struct plog_config *cfg, struct plog **log)
+/* Kafka's rule: the fewest partitions. Of those that are online and have not refused this one. */
+static struct replicas_place *replicas_emptiest(struct replicas *replicas)
 {
-	const struct replicas_place *place = &replicas->places[0];
-	char *dir = file_path(place->logdir->path, name);
-	struct found *stray;
+	struct replicas_place *best = NULL;
+
+	for (size_t i = 0; i < replicas->options.dirs->len; i++) {
+		struct replicas_place *place = &replicas->places[i];
+
+		if (!logdir_failed(place->logdir) && !place->refused &&
+		    (best == NULL || place->partitions_len < best->partitions_len))
+			best = place;
+	}
+	return best;
+}
+
+/* A log that is to be made. */
+struct wanted {
+	const char *name; /* of its directory */
+	const struct image_topic *topic;
+	int32_t idx;
+	const struct plog_config *cfg;
+};
+
+/* What the checkpoint files say of a partition of this name before is not to be believed. */
+static enum err replicas_distrust(struct replicas *replicas, const struct replicas_place *place,
+				  const struct wanted *wanted, struct plog *log, const char *dir)
+{
+	enum err err = ERR_OK;
+
+	if (checkpointer_may_list(replicas->options.checkpointer, place->logdir,
+				  wanted->topic->name, wanted->idx))
+		err = plog_distrust_checkpoints(log);
+	if (err != ERR_OK)
+		plog_abandon(log);
+	if (err != ERR_OK && file_remove_dir(dir) != ERR_OK)
+		log_warn("broker", "%s: cannot remove what was begun", dir);
+	return err;
+}
+
+static enum err replicas_create_in(struct replicas *replicas, struct replicas_place *place,
+				   const struct wanted *wanted, struct plog **log)
+{
+	char *dir = file_path(place->logdir->path, wanted->name);
 	enum err err;
 
 	if (dir == NULL)
 		return ERR_NOMEM;
-	HASH_FIND_STR(replicas->found, name, stray);
+	err = plog_create(log, &place->plog_env, wanted->cfg, dir, wanted->topic->id);
+	if (err == ERR_OK)
+		err = replicas_distrust(replicas, place, wanted, *log, dir);
+	free(dir);
+	if (err == ERR_IO || err == ERR_NOFILE)
+		logdir_fail(place->logdir, err, "make a partition in it");
+	return err;
+}
+
+/* Where there are fewest; if that one cannot, in the next. */
+static enum err replicas_create_anywhere(struct replicas *replicas, const struct wanted *wanted,
+					 struct plog **log, struct replicas_place **place)
+{
+	enum err err = ERR_KAFKA_STORAGE_ERROR;
+
+	for (size_t i = 0; i < replicas->options.dirs->len; i++)
+		replicas->places[i].refused = false;
+	while (err != ERR_OK && (*place = replicas_emptiest(replicas)) != NULL) {
+		err = replicas_create_in(replicas, *place, wanted, log);
+		(*place)->refused = err != ERR_OK;
+	}
+	return err;
+}
+
+static struct replicas_place *replicas_place_of(struct replicas *replicas, struct uuid dir)
+{
+	for (size_t i = 0; i < replicas->options.dirs->len; i++)
+		if (!uuid_is_zero(dir) && uuid_eq(replicas->places[i].logdir->id, dir))
+			return &replicas->places[i];
+	return NULL;
+}
+
+/*
+ * `dir` is where the metadata has it. A directory that is not here may be one that has failed: then
+ * nothing is made, for the log may be there. As Kafka does it.
+ */
+static enum err replicas_create(struct replicas *replicas, const struct wanted *wanted,
+				struct uuid dir, struct plog **log, struct replicas_place **place)
+{
+	bool anywhere = uuid_eq(dir, IMAGE_DIR_MIGRATING) || uuid_eq(dir, IMAGE_DIR_UNASSIGNED) ||
+			uuid_eq(dir, IMAGE_DIR_LOST);
+	struct found *stray;
+
+	*place = replicas_place_of(replicas, dir);
+	if (!anywhere && (*place == NULL || logdir_failed((*place)->logdir)) &&
+	    logdirs_online(replicas->options.dirs) < replicas->options.dirs->len) {
+		replicas->missing_len++;
+		return ERR_KAFKA_STORAGE_ERROR;
+	}
+	HASH_FIND_STR(replicas->found, wanted->name, stray);
 	if (stray != NULL) {
 		replicas_set_aside(replicas, stray);
 		replicas_forget(replicas, stray);
 	}
-	err = plog_create(log, &place->plog_env, cfg, dir, topic->id);
-	if (err == ERR_OK && checkpointer_may_list(replicas->options.checkpointer, place->logdir,
-						   topic->name, idx)) {
-		err = plog_distrust_checkpoints(*log);
-		if (err != ERR_OK)
-			plog_abandon(*log);
-		if (err != ERR_OK && file_remove_dir(dir) != ERR_OK)
-			log_warn("broker", "%s: cannot remove what was begun", dir);
-	}
-	free(dir);
-	return err;
+	if (*place != NULL)
+		return replicas_create_in(replicas, *place, wanted, log);
+	if (!anywhere)
+		replicas->anew_len++;
+	return replicas_create_anywhere(replicas, wanted, log, place);
 }
 
-static enum err replicas_log(struct replicas *replicas, const struct image_topic *topic,
-			     int32_t idx, const struct plog_config *cfg, struct plog **log,
-			     int64_t *recovery_point, bool *created)
+static enum err replicas_take_found(struct replicas *replicas, struct found *found,
+				    const struct plog_config *cfg, struct plog **log)
 {
-	char name[300];
-	bool found;
-
-	*recovery_point = 0;
-	if ((size_t)snprintf(name, sizeof(name), "%.*s-%d", STR_ARG(topic->name), idx) >=
-	    sizeof(name))
-		return ERR_INVALID_TOPIC_EXCEPTION;
-	*log = replicas_claim(replicas, name, topic->id, recovery_point, &found);
-	*created = !found;
-	if (!found)
-		return replicas_create(replicas, name, topic, idx, cfg, log);
-	if (*log == NULL)
+	*log = found->log;
+	if (*log != NULL && logdir_failed(found->place->logdir)) {
+		plog_abandon(*log);
+		*log = NULL;
+	}
+	if (*log == NULL) {
+		replicas->missing_len++;
 		return ERR_KAFKA_STORAGE_ERROR; /* logged when it was opened */
+	}
 	plog_lock(*log);
 	plog_set_config(*log, cfg);
 	plog_unlock(*log);
@@ -455,11 +548,37 @@ static void replicas_enlist(struct replicas *replicas, struct partition *local)
 	retention_add(replicas->options.retention, local);
 }
 
+static enum err replicas_log(struct replicas *replicas, const struct image_topic *topic,
+			     int32_t idx, struct uuid dir, const struct plog_config *cfg,
+			     struct plog **log, struct replicas_place **place,
+			     int64_t *recovery_point, bool *created)
+{
+	char name[300];
+	struct wanted wanted = {name, topic, idx, cfg};
+	struct found *found;
+	enum err err;
+
+	*recovery_point = 0;
+	if ((size_t)snprintf(name, sizeof(name), "%.*s-%d", STR_ARG(topic->name), idx) >=
+	    sizeof(name))
+		return ERR_INVALID_TOPIC_EXCEPTION;
+	found = replicas_claim(replicas, name, topic->id);
+	*created = found == NULL;
+	if (found == NULL)
+		return replicas_create(replicas, &wanted, dir, log, place);
+	err = replicas_take_found(replicas, found, cfg, log);
+	*recovery_point = found->recovery_point;
+	*place = found->place;
+	replicas_forget(replicas, found);
+	return err;
+}
+
 static struct partition *replicas_on_new(void *ctx, const struct image *img,
 					 const struct image_topic *topic, int32_t idx,
-					 const struct image_partition *part)
+					 const struct image_partition *part, struct uuid *dir)
 {
 	struct replicas *replicas = ctx;
+	struct replicas_place *place;
 	struct partition *local;
 	struct topic_config cfg;
 	struct partition_rules rules;
@@ -471,8 +590,10 @@ static struct partition *replicas_on_new(void *ctx, const struct image *img,
 	replicas_note_delay(replicas, img);
 	topic_config_resolve(replicas->options.config, img, topic->name, &cfg);
 	rules = replicas_rules(&cfg);
-	err = replicas_log(replicas, topic, idx, replicas_plog_config(replicas, &cfg), &log,
-			   &recovery_point, &created);
+	err = replicas_log(replicas, topic, idx, *dir, replicas_plog_config(replicas, &cfg), &log,
+			   &place, &recovery_point, &created);
+	if (err == ERR_KAFKA_STORAGE_ERROR && !replicas->started)
+		return NULL; /* told for all at once */
 	if (err != ERR_OK) {
 		log_error("broker", "no log for %.*s-%d: %s", STR_ARG(topic->name), idx,
 			  err_text(err));
@@ -480,10 +601,13 @@ static struct partition *replicas_on_new(void *ctx, const struct image *img,
 	}
 	local = partition_new(&replicas->partition_env, topic->name, topic->id, idx, log,
 			      recovery_point, created, &rules);
-	if (local == NULL)
+	if (local == NULL) {
 		plog_abandon(log);
-	else
-		replicas_enlist(replicas, local);
+		return NULL;
+	}
+	replicas_enlist(replicas, local);
+	place->partitions_len++;
+	*dir = place->logdir->id;
 	return local;
 }
 
@@ -511,6 +635,16 @@ static void replicas_on_resigned(void *ctx, struct partition *local,
 	partition_resign(local, false);
 }
 
+static struct replicas_place *replicas_place_with(struct replicas *replicas,
+						  const struct logdir *logdir)
+{
+	size_t i = 0;
+
+	while (replicas->places[i].logdir != logdir)
+		i++;
+	return &replicas->places[i];
+}
+
 static void replicas_on_gone(void *ctx, struct partition *local)
 {
 	struct replicas *replicas = ctx;
@@ -523,6 +657,7 @@ static void replicas_on_gone(void *ctx, struct partition *local)
 		coord_topic_deleted(replicas->coord, partition_topic(local),
 				    partition_topic_id(local));
 	checkpointer_remove(replicas->options.checkpointer, local);
+	replicas_place_with(replicas, plog_logdir(partition_log(local)))->partitions_len--;
 	retention_remove(replicas->options.retention, local);
 	err = partition_delete(local, rnd_uuid(&replicas->rnd), replicas->delete_delay_ms);
 	if (err != ERR_OK)
@@ -560,6 +695,11 @@ static void replicas_on_failed(void *ctx, enum err err)
 	struct replicas *replicas = ctx;
 
 	replicas->options.on_failed(replicas->options.ctx, err);
+}
+
+void replicas_dir_failed(struct replicas *replicas, const struct logdir *logdir)
+{
+	checkpointer_wake(replicas->options.checkpointer, logdir);
 }
 
 struct controller_hooks replicas_hooks(struct replicas *replicas)

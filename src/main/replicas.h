@@ -44,6 +44,9 @@ void replicas_set_coord(struct replicas *replicas, struct coord *coord);
 enum err replicas_open(struct replicas *replicas) must_check;
 void replicas_set_strays_aside(struct replicas *replicas);
 
+/* A log directory has failed: who waits for its partitions looks again, and finds that out. */
+void replicas_dir_failed(struct replicas *replicas, const struct logdir *logdir);
+
 /* ctx is the replicas. */
 struct controller_hooks replicas_hooks(struct replicas *replicas);
 

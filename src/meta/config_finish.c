@@ -141,29 +141,36 @@ static enum err finish_bootstrap(const struct config *cfg, char *message)
 /* -- directories --------------------------------------------------------------------------------
  */
 
+static enum err add_dir(struct config *cfg, enum config_id id, struct str dir, char *message)
+{
+	if (dir.len >= PATH_MAX / 2)
+		return config_complain(cfg, id, message, "allowed: a shorter path");
+	cfg->log_dirs[cfg->log_dirs_len] = arena_printf(&cfg->arena, "%.*s", STR_ARG(dir)).ptr;
+	return cfg->log_dirs[cfg->log_dirs_len++] != NULL ? ERR_OK : ERR_NOMEM;
+}
+
 static enum err finish_dirs(struct config *cfg, char *message)
 {
 	enum config_id id =
 	    config_str(cfg, CONFIG_LOG_DIRS).ptr != NULL ? CONFIG_LOG_DIRS : CONFIG_LOG_DIR;
-	struct str dir = STR_NULL, more, metadata = config_str(cfg, CONFIG_METADATA_LOG_DIR);
-	size_t pos = 0;
+	struct str list = config_str(cfg, id), dir;
+	struct str metadata = str_trim(config_str(cfg, CONFIG_METADATA_LOG_DIR));
+	size_t pos = 0, len = 0;
+	enum err err = ERR_OK;
 
-	if (!config_list_next(config_str(cfg, id), &pos, &dir) || dir.len >= PATH_MAX / 2)
+	while (config_list_next(list, &pos, &dir))
+		len++;
+	if (len == 0)
 		return config_complain(cfg, id, message, "allowed: a directory");
-	if (config_list_next(config_str(cfg, id), &pos, &more))
-		return config_complain(cfg, id, message,
-				       "allowed: one directory (several are not built yet)");
-	if (metadata.len > 0 && !str_eq(metadata, dir))
-		return config_complain(cfg, CONFIG_METADATA_LOG_DIR, message,
-				       "allowed: the same directory as log.dirs, %.*s",
-				       STR_ARG(dir));
-	cfg->log_dirs = arena_array(&cfg->arena, 1, sizeof(*cfg->log_dirs));
+	cfg->log_dirs = arena_array(&cfg->arena, len, sizeof(*cfg->log_dirs));
 	if (cfg->log_dirs == NULL)
 		return ERR_NOMEM;
-	cfg->log_dirs[0] = arena_printf(&cfg->arena, "%.*s", STR_ARG(dir)).ptr;
-	cfg->log_dirs_len = 1;
+	for (pos = 0; err == ERR_OK && config_list_next(list, &pos, &dir);)
+		err = add_dir(cfg, id, dir, message);
 	cfg->metadata_log_dir = cfg->log_dirs[0];
-	return cfg->log_dirs[0] != NULL ? ERR_OK : ERR_NOMEM;
+	if (metadata.len > 0)
+		cfg->metadata_log_dir = arena_printf(&cfg->arena, "%.*s", STR_ARG(metadata)).ptr;
+	return err != ERR_OK || cfg->metadata_log_dir != NULL ? err : ERR_NOMEM;
 }
 
 /* -- limits -------------------------------------------------------------------------------------

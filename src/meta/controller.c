@@ -172,19 +172,25 @@ static enum err make_local(struct controller *ctl, struct image *img,
 	    topic == NULL ? NULL : image_partition_at(topic, change->idx);
 	struct image_ids replicas;
 	struct partition *local;
+	struct uuid dir;
+	size_t own = 0;
 
 	if (part == NULL || part->local != NULL || hooks->on_partition_new == NULL)
 		return ERR_OK;
 	replicas = image_replicas(part);
-	for (size_t i = 0; i < replicas.len; i++) {
-		if (replicas.ptr[i] != ctl->options.node_id)
-			continue;
-		local = hooks->on_partition_new(hooks->ctx, img, topic, change->idx, part);
-		return local == NULL
-			   ? ERR_OK
-			   : image_partition_set_local(img, change->topic_id, change->idx, local);
-	}
-	return ERR_OK;
+	while (own < replicas.len && replicas.ptr[own] != ctl->options.node_id)
+		own++;
+	if (own == replicas.len)
+		return ERR_OK;
+	dir = part->directories[own];
+	local = hooks->on_partition_new(hooks->ctx, img, topic, change->idx, part, &dir);
+	if (local == NULL)
+		return ERR_OK;
+	/* Without memory for it the metadata stays behind; the next start tells it. */
+	if (!uuid_eq(dir, part->directories[own]) &&
+	    controller_note_dir(ctl, change->topic_id, change->idx, dir) != ERR_OK)
+		log_warn("meta", "no memory to note the log directory of a partition");
+	return image_partition_set_local(img, change->topic_id, change->idx, local);
 }
 
 /* Writes what gathered, and makes it the flight. */
@@ -235,6 +241,8 @@ static void commit_run(struct loop_task *task)
 	}
 	ctl->stage = CONTROLLER_SYNCING;
 	worker_submit(ctl->options.workers, &ctl->sync_job);
+	/* Where the new partitions were put goes with the next flight; a failure has been told. */
+	(void)!controller_assign_dirs(ctl);
 }
 
 /* -- acting on what is durable --------------------------------------------------------------- */
@@ -523,6 +531,7 @@ static void controller_destroy(struct controller *ctl)
 	image_delta_fini(&ctl->sealed_delta);
 	arena_fini(&ctl->arena);
 	free(ctl->dir);
+	free(ctl->assigns);
 	ctl->magic = 0;
 	free(ctl);
 }
@@ -548,7 +557,10 @@ enum err controller_open(const struct controller_options *options, const char *d
 	}
 	ctl->next = img;
 	ctl->published = image_ref(img);
-	err = make_locals(ctl);
+	if (options->on_read != NULL)
+		err = options->on_read(options->on_read_ctx, img);
+	if (err == ERR_OK)
+		err = make_locals(ctl);
 	if (err == ERR_OK)
 		*out = ctl;
 	else

@@ -33,10 +33,13 @@ struct mlog;
  */
 struct controller_hooks {
 	void *ctx;
-	/* Makes the running partition (its directory and log). NULL: could not, logged. */
+	/*
+	 * Makes the running partition (its directory and log). NULL: could not, logged. *dir is
+	 * the log directory where the metadata has it, and gets the one where it is.
+	 */
 	struct partition *(*on_partition_new)(void *ctx, const struct image *img,
 					      const struct image_topic *topic, int32_t idx,
-					      const struct image_partition *part);
+					      const struct image_partition *part, struct uuid *dir);
 	/* This broker leads the partition from now on, in this leader epoch. Also for a new epoch.
 	 */
 	void (*on_elected)(void *ctx, struct partition *local, const struct image_topic *topic,
@@ -77,13 +80,24 @@ struct controller_options {
 	const struct clock *clock;
 	const struct config *config;
 	int32_t node_id;
-	struct uuid directory_id;		/* of the log directory, from meta.properties */
+	/*
+	 * The ids of the log directories that are online, in the order in which Kafka registers
+	 * them (and searches them); borrowed until controller_start has returned.
+	 */
+	const struct uuid *log_dirs;
+	size_t log_dirs_len;
 	const struct image_endpoint *endpoints; /* advertised; borrowed during controller_start */
 	size_t endpoints_len;
 	struct str rack; /* null: none */
 	int64_t
 	    previous_broker_epoch; /* from .kafka_cleanshutdown; -1: the last stop was not clean */
 	struct controller_hooks hooks;
+	/*
+	 * May be NULL. The metadata has been read, nothing was made of it yet: is it fit for the
+	 * directories that are there? An error (logged) ends controller_open.
+	 */
+	enum err (*on_read)(void *ctx, const struct image *img);
+	void *on_read_ctx;
 };
 
 /* -- life ----------------------------------------------------------------------------------- */
@@ -119,6 +133,12 @@ enum err controller_free(struct controller *ctl) must_check;
 const struct image *controller_image(struct controller *ctl);
 int64_t controller_broker_epoch(const struct controller *ctl);
 int32_t controller_node_id(const struct controller *ctl);
+
+/*
+ * This log directory has failed for good: its partitions lose their leader, and the registration
+ * the directory. Does nothing for one that is not registered.
+ */
+enum err controller_dir_failed(struct controller *ctl, struct uuid dir) must_check;
 
 /* -- waiting -------------------------------------------------------------------------------- */
 

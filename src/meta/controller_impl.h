@@ -22,6 +22,13 @@
 
 enum controller_stage { CONTROLLER_IDLE, CONTROLLER_SYNCING, CONTROLLER_PUBLISHING };
 
+/* A replica of this broker that is in another directory than the metadata says. */
+struct controller_assign {
+	struct uuid topic_id;
+	int32_t idx;
+	struct uuid dir;
+};
+
 struct wait_list {
 	struct controller_wait *first, *last;
 };
@@ -47,6 +54,9 @@ struct controller {
 	enum err sync_err;
 	int64_t sync_offset;
 
+	struct controller_assign *assigns; /* for the next controller_assign_dirs */
+	size_t assigns_len, assigns_size;
+
 	struct image_subscriber *subscribers;
 	size_t subscribers_len, acks_left;
 
@@ -71,6 +81,13 @@ int16_t controller_metadata_version(const struct controller *ctl);
 struct election;
 void controller_election_rules(const struct controller *ctl, struct str topic,
 			       struct election *election);
+
+/* controller_dirs.c: what a PartitionRecord is to say of this broker's replica. */
+struct uuid controller_dir_for_new(const struct controller *ctl, int32_t broker_id);
+/* The replica is in `dir`; to be said by the next controller_assign_dirs. */
+enum err controller_note_dir(struct controller *ctl, struct uuid topic_id, int32_t idx,
+			     struct uuid dir) must_check;
+enum err controller_assign_dirs(struct controller *ctl) must_check;
 
 /* The wall-clock independent parts of controller.c that start and stop use. */
 enum err controller_flush_now(struct controller *ctl) must_check; /* before the loops run */

@@ -121,8 +121,7 @@ enum err controller_put_partition(struct controller *ctl, struct mrec_list *list
 	for (size_t i = 0; i < len; i++) {
 		if (is_active(ctl, brokers[i]))
 			m.isr[m.isr_len++] = brokers[i];
-		m.directories[i] =
-		    brokers[i] == ctl->options.node_id ? ctl->options.directory_id : uuid_of(0, 1);
+		m.directories[i] = controller_dir_for_new(ctl, brokers[i]);
 	}
 	must(m.isr_len > 0);
 	m.directories_len = len;

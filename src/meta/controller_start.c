@@ -193,8 +193,8 @@ static void fill_registration(struct controller *ctl, struct register_broker_rec
 	m->incarnation_id = rnd_uuid(&ctl->rnd);
 	m->rack = ctl->options.rack;
 	m->fenced = true;
-	m->log_dirs = &ctl->options.directory_id;
-	m->log_dirs_len = 1;
+	m->log_dirs = (struct uuid *)ctl->options.log_dirs;
+	m->log_dirs_len = ctl->options.log_dirs_len;
 }
 
 static enum err put_registration(struct controller *ctl, struct mrec_list *list)
@@ -265,6 +265,8 @@ static enum err start_steps(struct controller *ctl, struct mrec_list *list)
 		err = bootstrap(ctl, list);
 	if (err == ERR_OK)
 		err = register_broker(ctl, list);
+	if (err == ERR_OK)
+		err = controller_assign_dirs(ctl); /* who may lead depends on it */
 	if (err == ERR_OK)
 		err = unfence(ctl, list);
 	return err != ERR_OK ? err : controller_flush_now(ctl);

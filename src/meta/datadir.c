@@ -216,9 +216,11 @@ static enum err write_voters(const char *dir, const struct datadir_options *opti
 	return err;
 }
 
-static enum err write_properties(const char *path, const struct datadir_options *options,
+static enum err write_properties(const char *dir, const struct datadir_options *options,
 				 const struct datadir *datadir)
 {
+	char *path = file_path(dir, "meta.properties");
+	enum err err = ERR_NOMEM;
 	time_t now = (time_t)(clock_wall_ms(options->clock) / 1000);
 	char directory_id[UUID_TEXT_LEN + 1], date[64], text[400];
 	struct tm tm;
@@ -231,15 +233,18 @@ static enum err write_properties(const char *path, const struct datadir_options 
 		       "#\n#%s\nnode.id=%" PRId32 "\ndirectory.id=%s\nversion=1\ncluster.id=%s\n",
 		       date, datadir->node_id, directory_id, datadir->cluster_id);
 	must(len > 0 && (size_t)len < sizeof(text));
-	return file_replace(path, (struct bytes){(const uint8_t *)text, (size_t)len}, true);
+	if (path != NULL)
+		err = file_replace(path, (struct bytes){(const uint8_t *)text, (size_t)len}, true);
+	free(path);
+	return err;
 }
 
 /*
  * meta.properties comes last, and the sync of its name covers the others' in the directory: without
  * it the directory counts as not formatted, and it is done again.
  */
-static enum err format(const char *dir, const char *path, const struct datadir_options *options,
-		       struct datadir *out, char *message)
+static enum err format(const char *dir, const struct datadir_options *options, struct datadir *out,
+		       char *message)
 {
 	enum err err;
 
@@ -256,7 +261,7 @@ static enum err format(const char *dir, const char *path, const struct datadir_o
 	if (err == ERR_OK && !options->static_voters)
 		err = write_voters(dir, options, out);
 	if (err == ERR_OK)
-		err = write_properties(path, options, out);
+		err = write_properties(dir, options, out);
 	if (err != ERR_OK)
 		return complain(message, err, dir, err_text(err));
 	log_info("meta", "formatted %s: cluster.id %s, node.id %" PRId32, dir, out->cluster_id,
@@ -267,20 +272,42 @@ static enum err format(const char *dir, const char *path, const struct datadir_o
 enum err datadir_open(const char *dir, const struct datadir_options *options, struct datadir *out,
 		      bool *formatted, char message[DATADIR_MESSAGE_SIZE])
 {
+	enum err err = datadir_read(dir, options, out, message);
+
+	*formatted = false;
+	if (err == ERR_NOFILE) {
+		err = format(dir, options, out, message);
+		*formatted = err == ERR_OK;
+	}
+	return err;
+}
+
+enum err datadir_read(const char *dir, const struct datadir_options *options, struct datadir *out,
+		      char message[DATADIR_MESSAGE_SIZE])
+{
 	char *path = file_path(dir, "meta.properties");
 	enum err err;
 
-	*formatted = false;
 	*out = (struct datadir){0};
 	if (path == NULL)
 		return complain(message, ERR_NOMEM, dir, err_text(ERR_NOMEM));
 	err = read_properties(path, dir, options, out, message);
-	if (err == ERR_NOFILE) {
-		err = format(dir, path, options, out, message);
-		*formatted = err == ERR_OK;
-	}
 	free(path);
 	return err;
+}
+
+enum err datadir_format(const char *dir, const struct datadir_options *options,
+			const struct datadir *datadir, char message[DATADIR_MESSAGE_SIZE])
+{
+	enum err err = write_bootstrap(dir, options);
+
+	if (err == ERR_OK)
+		err = write_properties(dir, options, datadir);
+	if (err != ERR_OK)
+		return complain(message, err, dir, err_text(err));
+	log_info("meta", "formatted %s, one more log directory of cluster %s", dir,
+		 datadir->cluster_id);
+	return ERR_OK;
 }
 
 /* -- bootstrap.checkpoint ------------------------------------------------------------------- */

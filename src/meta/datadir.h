@@ -46,6 +46,17 @@ enum err datadir_open(const char *dir, const struct datadir_options *options, st
 		      bool *formatted, char message[DATADIR_MESSAGE_SIZE]) must_check;
 
 /*
+ * The same without formatting: ERR_NOFILE (no message) when there is no meta.properties. And
+ * formatting alone: with the directory.id and cluster.id of `out`, which are set, as a directory
+ * that does not hold the metadata log, and so has no voters.
+ */
+enum err datadir_read(const char *dir, const struct datadir_options *options, struct datadir *out,
+		      char message[DATADIR_MESSAGE_SIZE]) must_check;
+enum err datadir_format(const char *dir, const struct datadir_options *options,
+			const struct datadir *datadir,
+			char message[DATADIR_MESSAGE_SIZE]) must_check;
+
+/*
  * The first records for a metadata log that has none: of bootstrap.checkpoint, or, if that is
  * missing, those that formatting would write.
  */

@@ -60,17 +60,6 @@ static bool set_is(const struct set *set, struct image_ids ids)
 
 /* -- who may lead --------------------------------------------------------------------------- */
 
-/* Is the replica's directory one that its broker has online? The reserved ids count as such. */
-static bool dir_is_online(const struct image_broker *broker, struct uuid dir)
-{
-	if (uuid_is_zero(dir) || uuid_eq(dir, uuid_of(0, 1)))
-		return true;
-	for (size_t i = 0; i < broker->log_dirs_len; i++)
-		if (uuid_eq(broker->log_dirs[i], dir))
-			return true;
-	return broker->log_dirs_len == 0;
-}
-
 static bool acceptable(const struct run *run, int32_t id)
 {
 	const struct election *election = run->election;
@@ -83,7 +72,7 @@ static bool acceptable(const struct run *run, int32_t id)
 		return false;
 	for (size_t i = 0; i < replicas.len; i++)
 		if (replicas.ptr[i] == id)
-			return dir_is_online(broker, run->part->directories[i]);
+			return image_broker_has_dir(broker, run->part->directories[i]);
 	return false;
 }
 

@@ -338,6 +338,16 @@ const struct image_broker *image_broker_seek(const struct image *img, int32_t fr
 		   : NULL;
 }
 
+bool image_broker_has_dir(const struct image_broker *broker, struct uuid dir)
+{
+	if (uuid_eq(dir, IMAGE_DIR_MIGRATING) || uuid_eq(dir, IMAGE_DIR_UNASSIGNED))
+		return true;
+	for (size_t i = 0; i < broker->log_dirs_len; i++)
+		if (uuid_eq(broker->log_dirs[i], dir))
+			return true;
+	return broker->log_dirs_len == 0 && !uuid_eq(dir, IMAGE_DIR_LOST);
+}
+
 const struct image_endpoint *image_broker_endpoint(const struct image_broker *broker,
 						   struct str listener)
 {

@@ -96,6 +96,11 @@ static inline const struct image_partition *image_partition_at(const struct imag
 
 bool image_name_is_internal(struct str name);
 
+/* Directories that are none: not known (older metadata), not yet chosen, failed with its log. */
+#define IMAGE_DIR_MIGRATING  uuid_of(0, 0)
+#define IMAGE_DIR_UNASSIGNED uuid_of(0, 1)
+#define IMAGE_DIR_LOST	     uuid_of(0, 2)
+
 /* -- brokers and controllers ---------------------------------------------------------------- */
 
 struct image_endpoint {
@@ -191,6 +196,11 @@ const struct image_partition *image_partition_find(const struct image *img, stru
 const struct image_broker *image_broker_find(const struct image *img, int32_t id);
 /* In the order of ids: the first with an id >= from; NULL at the end. */
 const struct image_broker *image_broker_seek(const struct image *img, int32_t from);
+/*
+ * Has the broker this directory online? Counts as yes: one that is not known or not chosen yet, and
+ * any of a broker that registered none (older metadata).
+ */
+bool image_broker_has_dir(const struct image_broker *broker, struct uuid dir);
 /* By listener name; NULL: the broker has no such listener. */
 const struct image_endpoint *image_broker_endpoint(const struct image_broker *broker,
 						   struct str listener);

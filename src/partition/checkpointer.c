@@ -282,6 +282,15 @@ bool checkpointer_stop(struct checkpointer *ckpt)
 	return ckpt->runs;
 }
 
+void checkpointer_wake(struct checkpointer *ckpt, const struct logdir *logdir)
+{
+	struct partition *part;
+
+	TAILQ_FOREACH (part, &ckpt->parts, all)
+		if (checkpointer_dir(part) == logdir)
+			partition_wake(part, true);
+}
+
 void checkpointer_touch(struct checkpointer *ckpt)
 {
 	if (!ckpt->stopped && !loop_timer_is_set(&ckpt->timer))

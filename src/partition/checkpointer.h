@@ -24,6 +24,9 @@ void checkpointer_free(struct checkpointer *ckpt);
 void checkpointer_add(struct checkpointer *ckpt, struct partition *part);
 void checkpointer_remove(struct checkpointer *ckpt, struct partition *part);
 
+/* A log directory has failed: wakes all who wait for a partition in it. */
+void checkpointer_wake(struct checkpointer *ckpt, const struct logdir *logdir);
+
 /* Something was appended: the files are written when the interval is over. */
 void checkpointer_touch(struct checkpointer *ckpt);
 /*

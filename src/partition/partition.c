@@ -236,7 +236,7 @@ void partition_unwait(struct partition *part, struct waiter *waiter)
 }
 
 /* Whoever has reason to look again goes to the box of its loop. */
-static void partition_wake(struct partition *part, bool for_data)
+void partition_wake(struct partition *part, bool for_data)
 {
 	struct waiter *waiter, *next;
 	bool over = partition_is_over(part);

@@ -68,6 +68,8 @@ bool partition_sweep_begin(struct partition *part, struct plog_flush **flush, en
 void partition_sweep_end(struct partition *part, struct plog_flush *flush, enum err err);
 /* On a worker: what the checkpoint file may say; makes recovery short unless another job runs. */
 int64_t partition_checkpoint(struct partition *part);
+/* Whoever has reason to look again (for data: who waits for data) is woken. Without plog_lock. */
+void partition_wake(struct partition *part, bool for_data);
 /* Takes a dirty partition's mail; on any thread. */
 void flusher_post(struct flusher *flusher, struct partition *part);
 

@@ -379,5 +379,5 @@ enum err logdir_sync_all(struct logdir *logdir)
 {
 	if (logdir_failed(logdir))
 		return ERR_KAFKA_STORAGE_ERROR;
-	return syncfs(logdir->lock_fd) == 0 ? ERR_OK : err_errno(errno);
+	return file_sync_fs(logdir->lock_fd);
 }

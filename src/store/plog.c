@@ -364,9 +364,12 @@ enum err plog_producers(struct plog *log, struct arena *arena, struct plog_produ
 
 enum err plog_fail(struct plog *log, enum err err, const char *doing)
 {
+	bool quiet;
+
 	if (err == ERR_OK || err == ERR_NOSPACE || err == ERR_NOMEM || err == ERR_MANYFILES)
 		return err;
-	if (!atomic_exchange(&log->failed, true))
+	quiet = plog_failed(log); /* the directory had, and that was told */
+	if (!atomic_exchange(&log->failed, true) && !quiet)
 		log_error("store", "%s: cannot %s: %s; the log takes no more writes",
 			  seg_dir_path(log->dir), doing, err_text(err));
 	/* What is wrong with one file's content says nothing of the disk. */

@@ -117,7 +117,8 @@ static void start(void)
 	options.loop = world.al.loop;
 	options.workers = world.workers;
 	options.config = world.cfg;
-	options.directory_id = datadir.directory_id;
+	options.log_dirs = &datadir.directory_id;
+	options.log_dirs_len = 1;
 	world.api = (struct api){.clock = &clock_real, .config = world.cfg, .node_id = 1};
 	world.api.control = &world.al;
 	world.al.api = &world.api;

@@ -47,8 +47,8 @@ class Options(unittest.TestCase):
         self.refused('server.properties:1: found a NUL byte; allowed: key=value', file=b'a=\0\n')
 
     def test_warns_of_the_past_and_goes_on(self):
-        said = self.refused('log.dirs: found "/a,/b"; allowed: one directory (several are not built yet)',
-                            '--override=log.dirs=/a,/b', file=b'zookeeper.connect=z:2181\nsome.key=1\n')
+        said = self.refused('num.partitions: found "0"; allowed: an integer of 32 bits, at least 1',
+                            '--override=num.partitions=0', file=b'zookeeper.connect=z:2181\nsome.key=1\n')
         self.assertIn('server.properties:1: zookeeper.connect: Kafka 4 has no such setting any more', said)
         self.assertIn('server.properties:2: some.key: unknown setting; it has no effect', said)
 

@@ -211,12 +211,6 @@ static void settings_must_go_together(void **state)
 	    "f:1: authorizer.class.name: found "
 	    "\"org.apache.kafka.metadata.authorizer.StandardAuthorizer\"; allowed: nothing (access "
 	    "control is not built yet)");
-	expect_bad(
-	    "log.dirs=/a,/b",
-	    "f:1: log.dirs: found \"/a,/b\"; allowed: one directory (several are not built yet)");
-	expect_bad("log.dirs=/a\nmetadata.log.dir=/b",
-		   "f:2: metadata.log.dir: found \"/b\"; allowed: "
-		   "the same directory as log.dirs, /a");
 }
 
 static void other_controllers_are_refused(void **state)

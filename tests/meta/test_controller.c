@@ -40,7 +40,7 @@ static struct node node;
 /* -- hooks ---------------------------------------------------------------------------------- */
 
 static struct partition *on_new(void *ctx, const struct image *img, const struct image_topic *topic,
-				int32_t idx, const struct image_partition *part)
+				int32_t idx, const struct image_partition *part, struct uuid *dir)
 {
 	struct partition *local = calloc(1, sizeof(*local));
 
@@ -157,7 +157,8 @@ static enum err node_open(int64_t previous_epoch)
 	options.loop = node.loop;
 	options.workers = node.workers;
 	options.config = node.cfg;
-	options.directory_id = node.datadir.directory_id;
+	options.log_dirs = &node.datadir.directory_id;
+	options.log_dirs_len = 1;
 	return controller_open(&options, node.dir, str_of(node.datadir.cluster_id), &node.ctl);
 }
 
