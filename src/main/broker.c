@@ -408,6 +408,17 @@ static void broker_end_loops(struct broker *broker)
 	broker->io_runs = false;
 }
 
+/* What came home after the loops had ended is delivered, so that nothing is left in the post. */
+static void broker_settle(struct broker *broker)
+{
+	worker_pool_drain(broker->workers);
+	if (broker->control.api.loop != NULL)
+		loop_turn(broker->control.api.loop, false);
+	for (size_t i = 0; i < broker->io_len; i++)
+		if (broker->io[i].api.loop != NULL)
+			loop_turn(broker->io[i].api.loop, false);
+}
+
 static enum err broker_close_metadata(struct broker *broker)
 {
 	enum err err = ERR_OK;
@@ -444,6 +455,8 @@ static enum err broker_close_logs(struct broker *broker)
 	worker_pool_drain(broker->workers);
 	replicas_end(broker->replicas);
 	err = checkpointer_close(broker->checkpointer);
+	/* A snapshot that was being written comes home to the controller. */
+	broker_settle(broker);
 	marks = broker_close_metadata(broker);
 	if (marks == ERR_OK)
 		marks = logdirs_put_clean_marks(broker->dirs.all, epoch);
@@ -491,17 +504,6 @@ enum err broker_end(struct broker *broker)
 	while (!broker->handed)
 		broker_turn(broker);
 	return broker->err == ERR_OK ? broker_close_logs(broker) : broker->err;
-}
-
-/* What came home after the loops had ended is delivered, so that nothing is left in the post. */
-static void broker_settle(struct broker *broker)
-{
-	worker_pool_drain(broker->workers);
-	if (broker->control.api.loop != NULL)
-		loop_turn(broker->control.api.loop, false);
-	for (size_t i = 0; i < broker->io_len; i++)
-		if (broker->io[i].api.loop != NULL)
-			loop_turn(broker->io[i].api.loop, false);
 }
 
 /* From the top of the house down: each lets go of what is below. */

@@ -577,6 +577,24 @@ static int64_t producer_id(const char *transactional_id, int *code)
 	return answer.producer_id;
 }
 
+static void r4_stops_while_a_metadata_snapshot_is_written(void **state)
+{
+	static const char *const always[] = {"metadata.log.max.record.bytes.between.snapshots=1",
+					     NULL};
+
+	for (int i = 0; i < 20; i++) {
+		struct whole other;
+		char topic[8];
+
+		whole_open(&other, always);
+		for (int n = 0; n < i % 4; n++) {
+			snprintf(topic, sizeof(topic), "s%d", n);
+			whole_make_topic(&other, topic, 1);
+		}
+		whole_close(&other);
+	}
+}
+
 static void no_producer_id_is_given_twice(void **state)
 {
 	int64_t last = -1, id;
@@ -652,6 +670,7 @@ int main(void)
 	    TEST(deleted_records_stay_deleted_over_a_restart),
 	    TEST(r4_stops_while_checkpoints_are_written),
 	    TEST(r4_checkpoints_of_a_deleted_topic_are_not_the_new_ones),
+	    TEST(r4_stops_while_a_metadata_snapshot_is_written),
 	    TEST(no_producer_id_is_given_twice),
 	    TEST(a_transactional_id_is_for_its_coordinator),
 	    TEST(answers_an_unknown_apiversions_in_the_oldest_form),
