@@ -69,8 +69,29 @@ async def produce(topic, codec, records):
     await producer.stop()
 
 
+PRODUCERS = {}
+
+
+async def transact(transactional_id, topic, records, commit, group, offset):
+    producer = PRODUCERS.get(transactional_id)
+    if producer is None:
+        producer = PRODUCERS[transactional_id] = AIOKafkaProducer(bootstrap_servers=BOOTSTRAP, transactional_id=transactional_id)
+        await producer.start()
+    await producer.begin_transaction()
+    futures = [
+        await producer.send(topic, partition=each["partition"], key=unpack(each["key"]), value=unpack(each["value"]))
+        for each in records
+    ]
+    await asyncio.gather(*futures)
+    if group:
+        await producer.send_offsets_to_transaction({TopicPartition(topic, 0): offset}, group)
+    await (producer.commit_transaction() if commit else producer.abort_transaction())
+
+
 async def consume(topic, partitions, count):  # pylint: disable=redefined-outer-name
-    consumer = AIOKafkaConsumer(bootstrap_servers=BOOTSTRAP, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=BOOTSTRAP, auto_offset_reset="earliest", isolation_level="read_committed"
+    )
     consumer.assign([TopicPartition(topic, number) for number in range(partitions)])
     await consumer.start()
     await consumer.seek_to_beginning()
@@ -124,7 +145,7 @@ class Member:
 
 
 def blocking(function):
-    return lambda **arguments: run(function(**arguments))
+    return lambda *words, **arguments: run(function(*words, **arguments))
 
 
 threading.Thread(target=LOOP.run_forever, daemon=True).start()
@@ -132,6 +153,7 @@ serve(
     create=blocking(create),
     partitions=blocking(partitions),
     produce=blocking(produce),
+    transact=blocking(transact),
     consume=blocking(consume),
     member=Member,
 )

@@ -56,6 +56,29 @@ def produce(topic, codec, records):
         raise RuntimeError(f"not delivered: {failed or 'timed out'}")
 
 
+@functools.cache
+def transactional_producer(transactional_id):
+    producer = Producer({**BASE, "transactional.id": transactional_id})
+    producer.init_transactions(30)
+    return producer
+
+
+def transact(transactional_id, topic, records, commit, group, offset):
+    producer = transactional_producer(transactional_id)
+    producer.begin_transaction()
+    for each in records:
+        producer.produce(topic, partition=each["partition"], key=unpack(each["key"]), value=unpack(each["value"]))
+    producer.flush(30)
+    if group:
+        consumer = Consumer({**BASE, "group.id": group})
+        producer.send_offsets_to_transaction([TopicPartition(topic, 0, offset)], consumer.consumer_group_metadata(), 30)
+        consumer.close()
+    if commit:
+        producer.commit_transaction(30)
+    else:
+        producer.abort_transaction(30)
+
+
 def take(message):
     """The message as a record, None when there is none."""
     if message is None:
@@ -116,4 +139,4 @@ class Member(PollingMember):
         self.consumer.close()
 
 
-serve(create=create, partitions=partitions, produce=produce, consume=consume, member=Member)
+serve(create=create, partitions=partitions, produce=produce, transact=transact, consume=consume, member=Member)

@@ -12,6 +12,7 @@ class FranzGo(DriverClient):
 
     name = "franz-go"
     command = (str(places.CACHE / "go/franz-go"),)
+    transactions = "alone"
 
 
 @pytest.mark.usefixtures("go")

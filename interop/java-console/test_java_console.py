@@ -59,6 +59,7 @@ class JavaConsole(Client):
     """The tools of the current release, in one warm JVM but for members of groups."""
 
     name = "Java console 4.3.1"
+    transactions = None
     version = "4.3.1"
     binary = False
     chooses_partition = False

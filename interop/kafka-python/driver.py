@@ -1,10 +1,12 @@
 """kafka-python, as interop/lib/clients.py describes a driver."""
 
+import functools
 import pathlib
 import sys
 
 from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
+from kafka.structs import OffsetAndMetadata
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from interop.lib.driverside import PollingMember, pack, say, serve, unpack  # pylint: disable=wrong-import-position
@@ -55,8 +57,34 @@ def produce(topic, codec, records):
     producer.close()
 
 
+@functools.cache
+def transactional_producer(transactional_id):
+    producer = KafkaProducer(bootstrap_servers=BOOTSTRAP, transactional_id=transactional_id)
+    producer.init_transactions()
+    return producer
+
+
+def transact(transactional_id, topic, records, commit, group, offset):
+    producer = transactional_producer(transactional_id)
+    producer.begin_transaction()
+    for each in records:
+        producer.send(topic, partition=each["partition"], key=unpack(each["key"]), value=unpack(each["value"]))
+    producer.flush(30)
+    if group:
+        producer.send_offsets_to_transaction({TopicPartition(topic, 0): OffsetAndMetadata(offset, "", -1)}, group)
+    if commit:
+        producer.commit_transaction()
+    else:
+        producer.abort_transaction()
+
+
 def consume(topic, partitions, count):  # pylint: disable=redefined-outer-name
-    consumer = KafkaConsumer(bootstrap_servers=BOOTSTRAP, auto_offset_reset="earliest", enable_auto_commit=False)
+    consumer = KafkaConsumer(
+        bootstrap_servers=BOOTSTRAP,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+    )
     consumer.assign([TopicPartition(topic, number) for number in range(partitions)])
     consumer.seek_to_beginning()
     while count > 0:
@@ -106,4 +134,4 @@ class Member(PollingMember, ConsumerRebalanceListener):
         self.consumer.close(autocommit=False)
 
 
-serve(create=create, partitions=partitions, produce=produce, consume=consume, member=Member)
+serve(create=create, partitions=partitions, produce=produce, transact=transact, consume=consume, member=Member)

@@ -61,6 +61,23 @@ async function partitions ({ topic }) {
   })
 }
 
+const producers = new Map()
+
+async function transact ({ id, topic, records, commit, group, offset }) {
+  if (!producers.has(id)) {
+    const producer = kafka.producer({ transactionalId: id, idempotent: true, maxInFlightRequests: 1 })
+    await producer.connect()
+    producers.set(id, producer)
+  }
+  const transaction = await producers.get(id).transaction()
+  await transaction.send({ topic, messages: records.map(toMessage) })
+  if (group) {
+    const topics = [{ topic, partitions: [{ partition: 0, offset: String(offset) }] }]
+    await transaction.sendOffsets({ consumerGroupId: group, topics })
+  }
+  await (commit ? transaction.commit() : transaction.abort())
+}
+
 async function produce ({ topic, codec, records }) {
   const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1 })
   await producer.connect()
@@ -128,4 +145,4 @@ async function leave () {
   await member.consumer.disconnect()
 }
 
-zstd.init().then(() => serve({ create, partitions, produce, consume, join, commit, leave }))
+zstd.init().then(() => serve({ create, partitions, produce, transact, consume, join, commit, leave }))

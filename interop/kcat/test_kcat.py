@@ -70,6 +70,7 @@ class Kcat(Client):
     name = "kcat"
     headers = "alike"
     binary = False
+    transactions = None
 
     def create(self, topic, partitions):
         wire.create_topic(self.bootstrap, topic, partitions)

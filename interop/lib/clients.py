@@ -7,6 +7,9 @@ that nothing is lost on the way; null stays null.
     {"do": "create", "topic": t, "partitions": n}                 -> {"done": "create"}
     {"do": "partitions", "topic": t}                              -> {"done": "partitions", "count": n}
     {"do": "produce", "topic": t, "codec": c, "records": [...]}   -> {"done": "produce"}
+    {"do": "transact", "id": i, "topic": t, "records": [...],     -> {"done": "transact"}
+     "commit": true, "group": g, "offset": n}   one transaction of the transactional id; with a group, the group's
+                                                offset of the topic's partition 0 is part of it
     {"do": "consume", "topic": t, "partitions": n, "count": n}    -> {"record": {...}} ... {"done": "consume"}
     {"do": "join", "group": g, "topic": t}                        -> {"done": "join"}, then, as it happens,
                                                                      {"assigned": [0, 2]}, {"record": {...}} ...
@@ -164,6 +167,7 @@ class Client:
     nulls = True
     binary = True
     chooses_partition = True
+    transactions = "with offsets"  # or "alone": its transactions take no offsets without a consumer; or None
 
     def __init__(self, bootstrap):
         self.bootstrap = bootstrap
@@ -175,6 +179,9 @@ class Client:
         raise NotImplementedError
 
     def produce(self, topic, records, codec):
+        raise NotImplementedError
+
+    def transact(self, transactional_id, topic, records, commit, group=None, offset=-1):
         raise NotImplementedError
 
     def consume(self, topic, partitions, count):
@@ -211,6 +218,10 @@ class DriverClient(Client):
 
     def produce(self, topic, records, codec="none"):
         self.driver.ask(do="produce", topic=topic, codec=codec, records=[to_json(each) for each in records])
+
+    def transact(self, transactional_id, topic, records, commit, group=None, offset=-1):
+        rows = [to_json(each) for each in records]
+        self.driver.ask(do="transact", id=transactional_id, topic=topic, records=rows, commit=commit, group=group, offset=offset)
 
     def consume(self, topic, partitions, count):
         self.driver.records.clear()

@@ -100,6 +100,20 @@ class Contract:
         """Overridden by clients that cannot do every codec, to say that this is known."""
         return False
 
+    def test_commits_and_aborts_transactions(self, client, name):
+        if not client.transactions:
+            return
+        client.create(name, PARTITIONS)
+        group = name if client.transactions == "with offsets" else None
+        client.transact(name, name, plain(0, 30, PARTITIONS), True)
+        client.transact(name, name, plain(100, 30, PARTITIONS), False)
+        client.transact(name, name, plain(30, 30, PARTITIONS), True, group, 7)
+        client.transact(name, name, plain(200, 30, PARTITIONS), False, group, 9)
+        received = client.consume(name, PARTITIONS, 60)
+        assert by_partition(received) == by_partition(plain(0, 60, PARTITIONS))
+        if group:
+            assert wire.committed(client.bootstrap, group, name, [0]) == {0: 7}
+
     def test_shares_a_topic_in_a_group_and_goes_on_where_it_was(self, client, name):
         client.create(name, GROUP_PARTITIONS)
         members = []

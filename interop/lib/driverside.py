@@ -68,7 +68,7 @@ class PollingMember:
         self._tell(self._close)
 
 
-def serve(create, partitions, produce, consume, member):
+def serve(create, partitions, produce, transact, consume, member):
     """Obeys commands until the input ends; the first failure is said and ends the process."""
     threading.excepthook = _thread_failed
     if os.environ.get("DRIVER_LOG"):
@@ -82,6 +82,7 @@ def serve(create, partitions, produce, consume, member):
         "create": create,
         "partitions": partitions,
         "produce": produce,
+        "transact": lambda **arguments: transact(arguments.pop("id"), **arguments),
         "consume": consume,
         "join": join,
         "commit": lambda: joined[-1].commit(),

@@ -14,7 +14,7 @@ function fail (error) {
   process.stdout.write(JSON.stringify({ error: String((error && error.stack) || error) }) + '\n', () => process.exit(1))
 }
 
-// verbs: {create, partitions, produce, consume, join, commit, leave}, each taking the command, each may be async.
+// verbs: {create, partitions, produce, transact, consume, join, commit, leave}, each taking the command, each may be async.
 async function serve (verbs) {
   process.on('unhandledRejection', fail)
   process.on('uncaughtException', fail)

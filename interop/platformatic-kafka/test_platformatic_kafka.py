@@ -24,6 +24,7 @@ class PlatformaticKafka(DriverClient):
     name = "@platformatic/kafka"
     command = ("node", str(DRIVER))
     extra_environment = {"NODE_PATH": str(places.CACHE / "node/node_modules")}
+    transactions = None
 
     def __init__(self, bootstrap):
         super().__init__(bootstrap)

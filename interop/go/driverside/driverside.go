@@ -59,6 +59,9 @@ type Command struct {
 	Partitions int32    `json:"partitions"`
 	Count      int      `json:"count"`
 	Records    []Record `json:"records"`
+	ID         string   `json:"id"`
+	Commit     bool     `json:"commit"`
+	Offset     int64    `json:"offset"`
 }
 
 // Event is any object that is said.

@@ -78,6 +78,39 @@ func produce(command Command) (Event, error) {
 	return nil, cl.ProduceSync(ctx, rows...).FirstErr()
 }
 
+var producers = map[string]*kgo.Client{}
+
+func transactional(id string) (*kgo.Client, error) {
+	if producers[id] != nil {
+		return producers[id], nil
+	}
+	cl, err := client(kgo.TransactionalID(id), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err == nil {
+		producers[id] = cl
+	}
+	return cl, err
+}
+
+func transact(command Command) (Event, error) {
+	cl, err := transactional(command.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := cl.BeginTransaction(); err != nil {
+		return nil, err
+	}
+	var rows []*kgo.Record
+	for _, each := range command.Records {
+		rows = append(rows, &kgo.Record{Topic: command.Topic, Partition: each.Partition, Key: Plain(each.Key), Value: Plain(each.Value)})
+	}
+	ctx, cancel := soon()
+	defer cancel()
+	if err := cl.ProduceSync(ctx, rows...).FirstErr(); err != nil {
+		return nil, err
+	}
+	return nil, cl.EndTransaction(ctx, kgo.TransactionEndTry(command.Commit))
+}
+
 func say(row *kgo.Record) {
 	record := Record{Partition: row.Partition, Offset: row.Offset, Key: Bytes(row.Key), Value: Bytes(row.Value)}
 	for _, header := range row.Headers {
@@ -91,7 +124,8 @@ func consume(command Command) (Event, error) {
 	for partition := int32(0); partition < command.Partitions; partition++ {
 		starts[partition] = kgo.NewOffset().AtStart()
 	}
-	cl, err := client(kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{command.Topic: starts}))
+	cl, err := client(kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{command.Topic: starts}),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 	if err != nil {
 		return nil, err
 	}
@@ -184,6 +218,6 @@ func leave(Command) (Event, error) {
 }
 
 func main() {
-	Serve(map[string]Verb{"create": create, "partitions": partitions, "produce": produce, "consume": consume,
+	Serve(map[string]Verb{"create": create, "partitions": partitions, "produce": produce, "transact": transact, "consume": consume,
 		"join": join, "commit": commit, "leave": leave})
 }

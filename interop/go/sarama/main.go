@@ -97,6 +97,52 @@ func produce(command Command) (Event, error) {
 	return nil, producer.SendMessages(rows)
 }
 
+var producers = map[string]sarama.SyncProducer{}
+
+func transactional(id string) (sarama.SyncProducer, error) {
+	if producers[id] != nil {
+		return producers[id], nil
+	}
+	c := config()
+	c.Producer.Idempotent = true
+	c.Producer.Transaction.ID = id
+	c.Net.MaxOpenRequests = 1
+	producer, err := sarama.NewSyncProducer(brokers(), c)
+	if err == nil {
+		producers[id] = producer
+	}
+	return producer, err
+}
+
+func transact(command Command) (Event, error) {
+	producer, err := transactional(command.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := producer.BeginTxn(); err != nil {
+		return nil, err
+	}
+	var rows []*sarama.ProducerMessage
+	for _, each := range command.Records {
+		rows = append(rows, &sarama.ProducerMessage{Topic: command.Topic, Partition: each.Partition, Key: encoder(each.Key), Value: encoder(each.Value)})
+	}
+	if err := producer.SendMessages(rows); err != nil {
+		return nil, err
+	}
+	if command.Group != "" {
+		offsets := map[string][]*sarama.PartitionOffsetMetadata{
+			command.Topic: {{Partition: 0, Offset: command.Offset}},
+		}
+		if err := producer.AddOffsetsToTxn(offsets, command.Group); err != nil {
+			return nil, err
+		}
+	}
+	if command.Commit {
+		return nil, producer.CommitTxn()
+	}
+	return nil, producer.AbortTxn()
+}
+
 func say(row *sarama.ConsumerMessage) {
 	record := Record{Partition: row.Partition, Offset: row.Offset, Key: Bytes(row.Key), Value: Bytes(row.Value)}
 	for _, header := range row.Headers {
@@ -106,7 +152,9 @@ func say(row *sarama.ConsumerMessage) {
 }
 
 func consume(command Command) (Event, error) {
-	consumer, err := sarama.NewConsumer(brokers(), config())
+	c := config()
+	c.Consumer.IsolationLevel = sarama.ReadCommitted
+	consumer, err := sarama.NewConsumer(brokers(), c)
 	if err != nil {
 		return nil, err
 	}
@@ -211,6 +259,6 @@ func leave(Command) (Event, error) {
 }
 
 func main() {
-	Serve(map[string]Verb{"create": create, "partitions": partitions, "produce": produce, "consume": consume,
+	Serve(map[string]Verb{"create": create, "partitions": partitions, "produce": produce, "transact": transact, "consume": consume,
 		"join": join, "commit": commit, "leave": leave})
 }
