@@ -186,6 +186,8 @@ static void conn_read_keep(struct conn *conn, const uint8_t *ptr, size_t len)
 			conn_read_no_memory(conn);
 			return;
 		}
+		atomic_fetch_add(&conn->home->net->ahead_bytes,
+				 rest->len + (uint32_t)len - rest->size);
 		rest->buf = buf;
 		rest->size = rest->len + (uint32_t)len;
 	}
@@ -195,6 +197,8 @@ static void conn_read_keep(struct conn *conn, const uint8_t *ptr, size_t len)
 
 static void conn_read_free_rest(struct conn *conn)
 {
+	if (conn->rest.size > 0)
+		atomic_fetch_sub(&conn->home->net->ahead_bytes, conn->rest.size);
 	free(conn->rest.buf);
 	conn->rest = (struct conn_rest){0};
 }
@@ -267,16 +271,23 @@ bool conn_read_wants(const struct conn *conn)
 	return true;
 }
 
-/* How much to read beyond the frame that is being read. */
+/*
+ * How much to read beyond the frame that is being read. What turns out to be of requests that may
+ * not begin yet is kept, and a peer may see to it that none may for long: when all together keep
+ * too much, each gets little more. (Were that a budget that reads wait for, such peers would stop
+ * all others.)
+ */
 static size_t conn_read_tail(const struct conn *conn)
 {
 	struct net *net = conn->home->net;
+	size_t ahead = atomic_load_explicit(&net->ahead_bytes, memory_order_relaxed);
+	size_t tail = ahead < net->cfg.ahead_bytes_max ? conn->tail : CONN_TAIL_MIN;
 
 	if (conn->in != NULL)
-		return budget_has_room(&net->small) ? conn->tail : 0;
+		return budget_has_room(&net->small) ? tail : 0;
 	if (conn->size_have == 0 && (conn->rest.len > 0 || !conn_may_begin(conn)))
 		return CONN_TAIL_MIN - conn->rest.len;
-	return conn->tail;
+	return tail;
 }
 
 /*

@@ -14,6 +14,7 @@ void net_config_default(struct net_config *cfg)
 	    .request_bytes_max = 104857600,
 	    .queued_bytes_max = 32u << 20,
 	    .queued_small_bytes_max = 8u << 20,
+	    .ahead_bytes_max = 4u << 20,
 	    .arena_bytes_max = 64u << 20,
 	    .answer_bytes_max = 128u << 20,
 	    .unsent_bytes_max = 64u << 20,

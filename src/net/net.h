@@ -30,8 +30,9 @@ struct net_config {
 	size_t request_bytes_max; /* socket.request.max.bytes */
 	size_t queued_bytes_max;  /* queued.max.request.bytes: frames over 64 KB, all together */
 	size_t queued_small_bytes_max; /* the reserve for frames up to 64 KB */
-	size_t arena_bytes_max;	       /* of one request */
-	size_t answer_bytes_max;       /* of one answer, in memory */
+	size_t ahead_bytes_max;	 /* read ahead of its turn by all; over it, 4 KB a connection */
+	size_t arena_bytes_max;	 /* of one request */
+	size_t answer_bytes_max; /* of one answer, in memory */
 	size_t unsent_bytes_max; /* of all answers in memory; over it the slowest reader goes */
 	int64_t idle_ms_max;	 /* connections.max.idle.ms; negative: no limit */
 	int64_t read_ms_max;	 /* for one frame, see above */

@@ -11,7 +11,8 @@ struct net {
 	void (*handle)(void *ctx, struct req *req);
 	void *handle_ctx;
 
-	struct budget big, small; /* frames over and up to FRAME_SMALL_BYTES */
+	struct budget big, small;   /* frames over and up to FRAME_SMALL_BYTES */
+	_Atomic size_t ahead_bytes; /* what connections keep in their `rest` */
 	struct acceptor acceptor;
 
 	_Atomic bool is_opened, is_stopped;

@@ -101,6 +101,41 @@ static void a_large_claim_costs_nothing(void **state)
 	assert_int_equal(f->net->big.used_bytes, 0);
 }
 
+/* Whoever has proved to send much is read from in large pieces, but not when all keep much. */
+static void bytes_that_wait_behind_parked_requests_are_few(void **state)
+{
+	struct fixture *f = *state;
+	enum { CROWD = 16, AHEAD = 8000 }; /* echoes of 8 bytes */
+	int fds[CROWD];
+
+	f->cfg.ahead_bytes_max = 100000;
+	fixture_open(f);
+	for (int i = 0; i < CROWD; i++) {
+		fds[i] = client_connect(f);
+		for (int k = 0; k < AHEAD; k++)
+			client_request(fds[i], CMD_ECHO, "abc");
+		for (int k = 0; k < AHEAD; k++)
+			client_expect(f, fds[i], "abc");
+		client_request(fds[i], CMD_PARK, "park");
+		for (int k = 0; k < AHEAD; k++)
+			client_request(fds[i], CMD_ECHO, "abc");
+		FIXTURE_UNTIL(f, f->parked_len == (size_t)i + 1);
+		for (int k = 0; k < 10; k++)
+			fixture_turn(f);
+	}
+	assert_true(f->net->ahead_bytes < 100000 + CONN_TAIL_MAX + CROWD * CONN_TAIL_MIN);
+	for (int i = 0; i < CROWD; i++)
+		fixture_release(f, (size_t)i);
+	for (int i = 0; i < CROWD; i++) {
+		client_expect(f, fds[i], "park");
+		for (int k = 0; k < AHEAD; k++)
+			client_expect(f, fds[i], "abc");
+		close(fds[i]);
+	}
+	FIXTURE_UNTIL(f, f->net->acceptor.conns_len == 0);
+	assert_int_equal(f->net->ahead_bytes, 0);
+}
+
 static void small_frames_pass_while_large_ones_wait(void **state)
 {
 	struct fixture *f = *state;
@@ -420,6 +455,7 @@ int main(void)
 	    TEST(refuses_sizes_that_cannot_be),
 	    TEST(recognises_other_protocols),
 	    TEST(a_large_claim_costs_nothing),
+	    TEST(bytes_that_wait_behind_parked_requests_are_few),
 	    TEST(small_frames_pass_while_large_ones_wait),
 	    TEST(small_frames_take_turns_when_their_reserve_is_used_up),
 	    TEST(claims_do_not_use_up_the_reserve),
