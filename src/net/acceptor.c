@@ -1,5 +1,6 @@
 /* Accepting: limits, the choice of a loop, and what is known of each address. */
 #include <errno.h>
+#include <malloc.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -8,6 +9,8 @@
 
 #define ACCEPTOR_TURN_MAX 64  /* connections of one listener in one turn */
 #define ACCEPTOR_RETRY_MS 100 /* after EMFILE and the like */
+#define ACCEPTOR_TRIM_LEN 64  /* so many that go leave something worth to be given back */
+#define ACCEPTOR_TRIM_MS  2000
 
 /* -- how many from one address ---------------------------------------------------------------- */
 
@@ -273,10 +276,21 @@ void acceptor_stop(struct acceptor *acceptor)
 	acceptor->is_stopping = true;
 	acceptor_close(acceptor);
 	loop_timer_stop(&acceptor->retry);
+	loop_timer_stop(&acceptor->trim);
 	for (size_t i = 0; i < net->loops_len; i++) {
 		net->loops[i].stop_mail.deliver = acceptor_on_stop_loop;
 		loop_post(net->loops[i].loop, &net->loops[i].stop_mail);
 	}
+}
+
+/*
+ * What a crowd leaves behind when it goes are small blocks all over the heap, of which malloc gives
+ * nothing back by itself.
+ */
+static void acceptor_on_trim(struct loop_timer *timer)
+{
+	container_of(timer, struct acceptor, trim)->gone_len = 0;
+	malloc_trim(0);
 }
 
 void acceptor_conn_back(struct mail *mail)
@@ -292,6 +306,8 @@ void acceptor_conn_back(struct mail *mail)
 	conn->listener->conns_len--;
 	conn->home->assigned_len--;
 	conn_free(conn);
+	if (++acceptor->gone_len == ACCEPTOR_TRIM_LEN && !acceptor->is_stopping)
+		loop_timer_start(&acceptor->trim, ACCEPTOR_TRIM_MS);
 	acceptor_resume(acceptor);
 	acceptor_look_if_stopped(acceptor);
 }
@@ -303,6 +319,7 @@ void acceptor_init(struct acceptor *acceptor, struct net *net)
 	acceptor->net = net;
 	TAILQ_INIT(&acceptor->listeners);
 	loop_timer_init(&acceptor->retry, net->loops[0].loop, acceptor_on_retry);
+	loop_timer_init(&acceptor->trim, net->loops[0].loop, acceptor_on_trim);
 	for (size_t i = 0; i < net->cfg.ip_limits_len; i++)
 		acceptor_limit_ip(acceptor, &net->cfg.ip_limits[i]);
 }
@@ -315,6 +332,7 @@ void acceptor_fini(struct acceptor *acceptor)
 	must(acceptor->conns_len == 0);
 	acceptor_close(acceptor);
 	loop_timer_stop(&acceptor->retry);
+	loop_timer_stop(&acceptor->trim);
 	while ((listener = TAILQ_FIRST(&acceptor->listeners)) != NULL) {
 		TAILQ_REMOVE(&acceptor->listeners, listener, link);
 		free(listener->name);

@@ -46,7 +46,8 @@ struct acceptor {
 	size_t stopped_len; /* loops that have stopped */
 	bool is_stopping;
 	bool has_failed; /* the last accept did; so that it is logged once */
-	struct loop_timer retry;
+	struct loop_timer retry, trim;
+	size_t gone_len; /* connections that went since the heap was trimmed */
 	struct log_limit refused_limit;
 	_Atomic uint64_t refused;
 };
