@@ -23,6 +23,7 @@ struct coord;		/* coord/coord.h */
 struct config;		/* meta/config.h: the broker's settings */
 struct checkpointer;	/* partition/checkpointer.h */
 struct producer_ids;	/* coord/producer_ids.h */
+struct logdirs;		/* store/logdirs.h */
 struct append_turn;	/* partition/append_turn.h */
 struct codec_scratch;	/* record/codec.h */
 struct recompress_lane; /* api/recompress.h */
@@ -40,6 +41,7 @@ struct api {
 	struct producer_ids *producer_ids; /* control loop only */
 	struct api_loop *control;
 	struct worker_pool *workers;
+	const struct logdirs *dirs;
 	int cold_max; /* cold reads of one loop that may be on the workers at a time */
 	int32_t node_id;
 };
@@ -55,7 +57,7 @@ struct api_loop {
 	struct codec_scratch *scratch;
 	struct recompress_lane *recompress;
 	struct wake_box *box;
-	struct colds cold;	   /* those that wait for their turn */
+	struct colds cold; /* those that wait for their turn */
 	int cold_running;
 	size_t parked_bytes;	   /* what fetches that wait hold, the small ones apart */
 	struct log_limit refusals; /* log lines about requests that are not served */

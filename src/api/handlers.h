@@ -30,6 +30,7 @@ extern const struct api_handler api_write_txn_markers;		  /* 27 */
 extern const struct api_handler api_txn_offset_commit;		  /* 28 */
 extern const struct api_handler api_describe_configs;		  /* 32 */
 extern const struct api_handler api_alter_configs;		  /* 33 */
+extern const struct api_handler api_describe_log_dirs;		  /* 35 */
 extern const struct api_handler api_create_partitions;		  /* 37 */
 extern const struct api_handler api_delete_groups;		  /* 42 */
 extern const struct api_handler api_incremental_alter_configs;	  /* 44 */

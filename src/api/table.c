@@ -29,6 +29,7 @@ const struct api_handler *const api_table[] = {
     &api_txn_offset_commit,
     &api_describe_configs,
     &api_alter_configs,
+    &api_describe_log_dirs,
     &api_create_partitions,
     &api_delete_groups,
     &api_incremental_alter_configs,

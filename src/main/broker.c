@@ -294,6 +294,7 @@ static enum err broker_lead(struct broker *broker)
 	broker->api.coord = broker->coord;
 	broker->api.checkpointer = broker->checkpointer;
 	broker->api.workers = broker->workers;
+	broker->api.dirs = broker->dirs.all;
 	broker->api.cold_max = broker_cold_max(broker);
 	broker->api.node_id = config_node_id(broker->config);
 	logdirs_watch(broker->dirs.all, broker->control.api.loop, broker_on_dir_failed, broker);

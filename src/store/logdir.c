@@ -84,17 +84,50 @@ static enum err logdir_begin(struct logdir *logdir)
 	return err;
 }
 
+/* With the working directory before it, no slash twice and none at the end. NULL: no memory. */
+static char *logdir_absolute(const char *path)
+{
+	char *cwd = path[0] == '/' ? strdup("") : getcwd(NULL, 0), *absolute = NULL;
+	size_t len = 0;
+
+	if (cwd != NULL && asprintf(&absolute, "%s/%s", cwd, path) < 0)
+		absolute = NULL;
+	free(cwd);
+	for (size_t i = 0; absolute != NULL && absolute[i] != '\0'; i++)
+		if (absolute[i] != '/' || len == 0 || absolute[len - 1] != '/')
+			absolute[len++] = absolute[i];
+	if (len > 1 && absolute[len - 1] == '/')
+		len--;
+	if (absolute != NULL)
+		absolute[len] = '\0';
+	return absolute;
+}
+
+static struct logdir *logdir_new(const char *path)
+{
+	struct logdir *logdir = calloc(1, sizeof(*logdir));
+
+	if (logdir == NULL)
+		return NULL;
+	logdir->lock_fd = -1;
+	logdir->broker_epoch = -1;
+	logdir->path = strdup(path);
+	logdir->absolute = logdir_absolute(path);
+	if (logdir->path == NULL || logdir->absolute == NULL) {
+		logdir_close(logdir);
+		return NULL;
+	}
+	return logdir;
+}
+
 enum err logdir_open(struct logdir **logdir, const char *path)
 {
 	enum err err;
 
-	*logdir = calloc(1, sizeof(**logdir));
+	*logdir = logdir_new(path);
 	if (*logdir == NULL)
 		return ERR_NOMEM;
-	(*logdir)->lock_fd = -1;
-	(*logdir)->broker_epoch = -1;
-	(*logdir)->path = strdup(path);
-	err = (*logdir)->path != NULL ? logdir_begin(*logdir) : ERR_NOMEM;
+	err = logdir_begin(*logdir);
 	if (err != ERR_OK) {
 		logdir_close(*logdir);
 		*logdir = NULL;
@@ -104,18 +137,10 @@ enum err logdir_open(struct logdir **logdir, const char *path)
 
 struct logdir *logdir_new_failed(const char *path)
 {
-	struct logdir *logdir = calloc(1, sizeof(*logdir));
+	struct logdir *logdir = logdir_new(path);
 
-	if (logdir == NULL)
-		return NULL;
-	logdir->lock_fd = -1;
-	logdir->broker_epoch = -1;
-	logdir->failed = logdir->told = true;
-	logdir->path = strdup(path);
-	if (logdir->path == NULL) {
-		free(logdir);
-		return NULL;
-	}
+	if (logdir != NULL)
+		logdir->failed = logdir->told = true;
 	return logdir;
 }
 
@@ -129,6 +154,7 @@ void logdir_close(struct logdir *logdir)
 	checkpoint_fini(&logdir->cleaned);
 	file_close(logdir->lock_fd);
 	free(logdir->path);
+	free(logdir->absolute);
 	free(logdir);
 }
 

@@ -17,7 +17,8 @@
 
 /* Read-only outside, but for id, which meta.properties gives. */
 struct logdir {
-	char *path;
+	char *path;	      /* as in the settings */
+	char *absolute;	      /* as Java makes it so: for DescribeLogDirs */
 	struct uuid id;	      /* directory.id; zero while it is not known */
 	int lock_fd;	      /* -1: it was unusable at start */
 	bool clean;	      /* the mark was there: the last stop was clean */

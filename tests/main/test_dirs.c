@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "proto/describe_log_dirs.h"
 #include "proto/fetch.h"
 #include "proto/metadata.h"
 #include "proto/produce.h"
@@ -253,6 +254,65 @@ static struct seen see(const char *topic, int32_t idx)
 	return seen;
 }
 
+/* How many partitions each directory holds, -1 where it has failed. */
+static void count_described(int64_t counts[2], const char *topic)
+{
+	struct describe_log_dirs_req_describable_log_dir_topic asked;
+	int32_t idxs[] = {1, 1, 0, 77, -1};
+	struct describe_log_dirs_req ask;
+	struct describe_log_dirs_res answer;
+	struct whole_call call;
+
+	whole_begin(&whole, &call, DESCRIBE_LOG_DIRS_API_KEY, 5);
+	describe_log_dirs_req_init(&ask);
+	describe_log_dirs_req_describable_log_dir_topic_init(&asked);
+	asked.topic = str_of(topic != NULL ? topic : "");
+	asked.partitions = idxs;
+	asked.partitions_len = ARRAY_LEN(idxs);
+	ask.topics = topic != NULL ? &asked : NULL;
+	ask.topics_len = topic != NULL;
+	describe_log_dirs_req_encode(&ask, &call.frame, 5);
+	whole_ask(&call);
+	assert_int_equal(describe_log_dirs_res_decode(&answer, &call.body, 5, &call.req.arena),
+			 ERR_OK);
+	assert_int_equal(answer.error_code, 0);
+	assert_int_equal(answer.results_len, 2);
+	for (size_t i = 0; i < 2; i++) {
+		const struct describe_log_dirs_res_describe_log_dirs_result *res =
+		    &answer.results[i];
+
+		assert_true(str_eq(res->log_dir, str_of(in_root(i == 0 ? "a" : "b"))));
+		assert_true(res->error_code == 0 || res->error_code == STORAGE_ERROR);
+		assert_true((res->error_code == 0) == (res->total_bytes > 0));
+		assert_true((res->error_code == 0) == (res->usable_bytes >= 0));
+		counts[i] = res->error_code == 0 ? 0 : -1;
+		for (size_t t = 0; t < res->topics_len; t++)
+			counts[i] += (int64_t)res->topics[t].partitions_len;
+	}
+	whole_end(&call);
+}
+
+static void describes_what_is_where(void **state)
+{
+	int64_t counts[2];
+
+	start_well("a", "b");
+	whole_make_topic(&whole, "t", 4);
+	whole_make_topic(&whole, "u", 1);
+	count_described(counts, NULL);
+	assert_true(counts[0] == 3 && counts[1] == 2);
+	count_described(counts, "t");
+	assert_true(counts[0] == 1 && counts[1] == 1);
+	count_described(counts, "nowhere");
+	assert_true(counts[0] == 0 && counts[1] == 0);
+	atomic_store(&fails, true);
+	assert_int_equal(produce("t", 1), STORAGE_ERROR);
+	atomic_store(&fails, false);
+	count_described(counts, NULL);
+	assert_true(counts[0] == 3 && counts[1] == -1);
+	assert_int_equal(stop(), ERR_OK);
+}
+
 /* The metadata follows a failure a little later. */
 static struct seen see_leaderless(const char *topic, int32_t idx)
 {
@@ -437,6 +497,7 @@ int main(void)
 					    teardown),
 	    cmocka_unit_test_setup_teardown(one_that_fails_takes_its_partitions_alone, setup,
 					    teardown),
+	    cmocka_unit_test_setup_teardown(describes_what_is_where, setup, teardown),
 	    cmocka_unit_test_setup_teardown(without_the_metadata_log_it_ends, setup, teardown),
 	    cmocka_unit_test_setup_teardown(one_that_is_unusable_at_start_is_left_out, setup,
 					    teardown),
