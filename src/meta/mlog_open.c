@@ -30,6 +30,8 @@ static enum err open_plog(struct mlog *log, char *message)
 		err = mtail_check(log->dir, &args.recovery_point, why);
 		if (err == ERR_OK)
 			err = plog_open(&log->plog, &log->env, &log->plog_cfg, log->dir, &args);
+		if (err == ERR_OK && (err = mtail_sync(log->dir)) != ERR_OK)
+			plog_abandon(log->plog);
 	}
 	if (err != ERR_OK)
 		snprintf(message, MLOG_MESSAGE_SIZE, "cannot open the metadata log %s: %s",

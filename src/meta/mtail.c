@@ -21,6 +21,7 @@ struct scan {
 	int64_t next_offset; /* -1: none yet */
 	int32_t epoch;
 	int64_t timestamp_ms;
+	bool behind; /* another segment, which a bad batch ended */
 };
 
 /* A good batch at the front of `left` that may follow the last one. */
@@ -75,7 +76,7 @@ static bool scan_finds_later(struct scan scan)
 		if (looks_good)
 			budget_bytes -= header.size_bytes;
 		if (looks_good && batch_is_good(&scan, scan.left, &header)) {
-			if (header.leader_epoch > good_epoch ||
+			if (scan.behind || header.leader_epoch > good_epoch ||
 			    header.max_timestamp > good_ms + TORN_SPAN_MS)
 				return true;
 			step(&scan, &header);
@@ -107,7 +108,8 @@ static enum err check_segment(const char *dir, struct scan *scan, bool *more, ch
 	}
 	scan->left = (struct bytes){(const uint8_t *)data, len};
 	scan->pos = 0;
-	scan_good(scan);
+	if (!scan->behind)
+		scan_good(scan);
 	*more = scan->left.len == 0;
 	if (!*more && scan_finds_later(*scan)) {
 		snprintf(message, MTAIL_MESSAGE_SIZE,
@@ -117,6 +119,61 @@ static enum err check_segment(const char *dir, struct scan *scan, bool *more, ch
 		err = ERR_BADFILE;
 	}
 	free(data);
+	return err;
+}
+
+/* A roll while a write was under way leaves an empty segment behind it. The next write waits for
+ * the sync of this one, so a good batch there says that it was on disk. */
+static enum err check_following(const char *dir, struct scan torn, const char *name, char *message)
+{
+	struct scan scan = torn;
+	bool more;
+	enum err err;
+
+	scan.name = name;
+	scan.behind = true;
+	err = check_segment(dir, &scan, &more, message);
+	if (err == ERR_BADFILE)
+		snprintf(message, MTAIL_MESSAGE_SIZE,
+			 "%s/%s is damaged at position %zu (offset %" PRId64
+			 "), and another segment follows",
+			 dir, torn.name, torn.pos, torn.next_offset);
+	return err;
+}
+
+/* The log was written in the last two at most when it was killed: a roll syncs what is before. */
+#define SYNC_SEGMENTS 2
+
+static enum err sync_segment(const char *dir, const char *name)
+{
+	char *path = file_path(dir, name);
+	enum err err = ERR_NOMEM;
+	int fd = -1;
+
+	if (path != NULL)
+		err = file_open(path, O_RDONLY, &fd);
+	if (err == ERR_OK)
+		err = file_sync(fd);
+	file_close(fd);
+	free(path);
+	return err;
+}
+
+enum err mtail_sync(const char *dir)
+{
+	char **names;
+	size_t names_len, segments = 0;
+	enum err err = file_list(dir, &names, &names_len);
+
+	for (size_t i = names_len; err == ERR_OK && i > 0 && segments < SYNC_SEGMENTS; i--) {
+		if (!is_segment(names[i - 1]))
+			continue;
+		segments++;
+		err = sync_segment(dir, names[i - 1]);
+	}
+	if (err == ERR_OK)
+		err = file_sync_dir(dir);
+	file_list_free(names, names_len);
 	return err;
 }
 
@@ -139,12 +196,8 @@ enum err mtail_check(const char *dir, int64_t *recovery_point, char message[MTAI
 		if (!is_segment(names[i]))
 			continue;
 		if (!more) {
-			snprintf(message, MTAIL_MESSAGE_SIZE,
-				 "%s/%s is damaged at position %zu (offset %" PRId64
-				 "), and another segment follows",
-				 dir, scan.name, scan.pos, scan.next_offset);
-			err = ERR_BADFILE;
-			break;
+			err = check_following(dir, scan, names[i], message);
+			continue;
 		}
 		scan.name = names[i];
 		err = check_segment(dir, &scan, &more, message);

@@ -22,4 +22,10 @@
 enum err mtail_check(const char *dir, int64_t *recovery_point,
 		     char message[MTAIL_MESSAGE_SIZE]) must_check;
 
+/*
+ * What a killed broker wrote may be in memory only. It is made durable before anything is built
+ * upon it: a later epoch's batches on the disk, and the ones before them lost, would be damage.
+ */
+enum err mtail_sync(const char *dir) must_check;
+
 #endif
