@@ -326,6 +326,8 @@ enum err broker_new(const struct config *config, const struct clock *clock, bool
 		err = broker_open_metadata(broker);
 	if (err == ERR_OK)
 		err = broker_lead(broker);
+	/* What was acknowledged only when it was on disk is there again, for consumers to see. */
+	worker_pool_drain(broker->workers);
 	if (err == ERR_OK && broker->listen.net != NULL)
 		err = net_open(broker->listen.net);
 	return err;

@@ -557,8 +557,12 @@ enum err partition_lead(struct partition *part, int32_t leader_epoch, int32_t in
 		atomic_store(&part->leader_epoch, leader_epoch);
 		atomic_store(&part->in_sync, in_sync);
 		atomic_store(&part->leads, true);
-		/* Alone in the ISR, all that recovery left is committed. */
-		plog_set_high_watermark(part->log, plog_end(part->log));
+		/* Alone in the ISR, all that recovery left is committed, as soon as it is as
+		 * durable as if it had been appended now: a kill may have left it in memory only.
+		 */
+		partition_advance_locked(part);
+		if (plog_is_dirty(part->log))
+			partition_plan_flush(part);
 	}
 	plog_unlock(part->log);
 	partition_wake(part, true);

@@ -366,6 +366,53 @@ static void flushes_when_its_time_is_over(void **state)
 	assert_false(plog_is_dirty(partition_log(w->part)));
 }
 
+/* As after kill -9: the log is there, and the kernel has not written all of it. */
+static void reopen_killed(struct world *w)
+{
+	struct plog_open_args args = {.topic_id = uuid_of(1, 2)};
+	struct plog *log;
+
+	worker_pool_drain(w->workers);
+	partition_unref(w->part);
+	assert_int_equal(plog_open(&log, &w->plog_env, &w->cfg, w->dir, &args), ERR_OK);
+	w->part = partition_new(&w->env, STR("t"), uuid_of(1, 2), 0, log, 0, false, &w->rules);
+	assert_true(plog_is_dirty(log));
+}
+
+static void r4_what_a_kill_left_in_memory_is_not_seen_before_it_is_on_disk(void **state)
+{
+	struct world *w = *state;
+
+	lead(w);
+	assert_int_equal(append_one(w, PARTITION_ACKS_LEADER), ERR_OK);
+	w->rules.flush_messages = 1;
+	reopen_killed(w);
+	fail_sync = EIO;
+	lead(w);
+	worker_pool_drain(w->workers);
+	assert_false(partition_is_committed(w->part, 1));
+	fail_sync = 0;
+	reopen_killed(w);
+	lead(w);
+	worker_pool_drain(w->workers);
+	assert_true(partition_is_committed(w->part, 1));
+	assert_int_equal(plog_flushed(partition_log(w->part)), 1);
+}
+
+static void r4_what_a_kill_left_in_memory_is_flushed_in_time(void **state)
+{
+	struct world *w = *state;
+
+	lead(w);
+	assert_int_equal(append_one(w, PARTITION_ACKS_LEADER), ERR_OK);
+	w->rules.flush_ms = 1;
+	reopen_killed(w);
+	lead(w);
+	assert_true(partition_is_committed(w->part, 1));
+	while (plog_flushed(partition_log(w->part)) < 1)
+		loop_turn(w->loop, false);
+}
+
 static void many_that_are_due_together_share_one_sync(void **state)
 {
 	enum { MANY = 100 };
@@ -467,6 +514,8 @@ int main(void)
 	    TEST(a_turn_writes_all_with_one_call_in_order),
 	    TEST(one_sync_serves_all_that_came_meanwhile),
 	    TEST(flushes_when_its_time_is_over),
+	    TEST(r4_what_a_kill_left_in_memory_is_not_seen_before_it_is_on_disk),
+	    TEST(r4_what_a_kill_left_in_memory_is_flushed_in_time),
 	    TEST(many_that_are_due_together_share_one_sync),
 	    TEST(deletes_its_directory_with_the_last_reference),
 	    TEST(deleted_records_are_gone),
