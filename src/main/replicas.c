@@ -439,22 +439,6 @@ struct wanted {
 	const struct plog_config *cfg;
 };
 
-/* What the checkpoint files say of a partition of this name before is not to be believed. */
-static enum err replicas_distrust(struct replicas *replicas, const struct replicas_place *place,
-				  const struct wanted *wanted, struct plog *log, const char *dir)
-{
-	enum err err = ERR_OK;
-
-	if (checkpointer_may_list(replicas->options.checkpointer, place->logdir,
-				  wanted->topic->name, wanted->idx))
-		err = plog_distrust_checkpoints(log);
-	if (err != ERR_OK)
-		plog_abandon(log);
-	if (err != ERR_OK && file_remove_dir(dir) != ERR_OK)
-		log_warn("broker", "%s: cannot remove what was begun", dir);
-	return err;
-}
-
 static enum err replicas_create_in(struct replicas *replicas, struct replicas_place *place,
 				   const struct wanted *wanted, struct plog **log)
 {
@@ -463,9 +447,11 @@ static enum err replicas_create_in(struct replicas *replicas, struct replicas_pl
 
 	if (dir == NULL)
 		return ERR_NOMEM;
-	err = plog_create(log, &place->plog_env, wanted->cfg, dir, wanted->topic->id);
-	if (err == ERR_OK)
-		err = replicas_distrust(replicas, place, wanted, *log, dir);
+	if (checkpointer_may_list(replicas->options.checkpointer, place->logdir,
+				  wanted->topic->name, wanted->idx))
+		err = plog_create_again(log, &place->plog_env, wanted->cfg, dir, wanted->topic->id);
+	else
+		err = plog_create(log, &place->plog_env, wanted->cfg, dir, wanted->topic->id);
 	free(dir);
 	if (err == ERR_IO || err == ERR_NOFILE)
 		logdir_fail(place->logdir, err, "make a partition in it");

@@ -56,8 +56,24 @@ struct plog *plog_new(const struct plog_env *env, const struct plog_config *cfg,
 	return log;
 }
 
-enum err plog_create(struct plog **log, const struct plog_env *env, const struct plog_config *cfg,
-		     const char *dir, struct uuid topic_id)
+static enum err plog_distrust_checkpoints(struct plog *log)
+{
+	char *path = file_path(seg_dir_path(log->dir), PLOG_DISTRUST_FILE);
+	enum err err = ERR_NOMEM;
+	int fd;
+
+	if (path != NULL)
+		err = file_open(path, O_WRONLY | O_CREAT, &fd);
+	if (err == ERR_OK)
+		file_close(fd);
+	free(path);
+	atomic_store(&log->distrusts, err == ERR_OK);
+	return err;
+}
+
+static enum err plog_make(struct plog **log, const struct plog_env *env,
+			  const struct plog_config *cfg, const char *dir, struct uuid topic_id,
+			  bool distrust)
 {
 	enum err err;
 
@@ -66,8 +82,12 @@ enum err plog_create(struct plog **log, const struct plog_env *env, const struct
 		return ERR_NOMEM;
 	(*log)->new_names = true;
 	err = file_mkdir(dir);
-	if (err == ERR_OK && !uuid_is_zero(topic_id)) {
-		err = partition_metadata_write(dir, topic_id);
+	if (err == ERR_OK) {
+		/* It is there before the directory counts as a topic's. */
+		if (distrust)
+			err = plog_distrust_checkpoints(*log);
+		if (err == ERR_OK && !uuid_is_zero(topic_id))
+			err = partition_metadata_write(dir, topic_id);
 		if (err != ERR_OK && file_remove_dir(dir) != ERR_OK)
 			log_warn("store", "%s: cannot remove what was begun", dir);
 	}
@@ -78,20 +98,16 @@ enum err plog_create(struct plog **log, const struct plog_env *env, const struct
 	return err;
 }
 
-enum err plog_distrust_checkpoints(struct plog *log)
+enum err plog_create(struct plog **log, const struct plog_env *env, const struct plog_config *cfg,
+		     const char *dir, struct uuid topic_id)
 {
-	char *path = file_path(seg_dir_path(log->dir), PLOG_DISTRUST_FILE);
-	enum err err = ERR_NOMEM;
-	int fd;
+	return plog_make(log, env, cfg, dir, topic_id, false);
+}
 
-	must_be(log, PLOG_MAGIC);
-	if (path != NULL)
-		err = file_open(path, O_WRONLY | O_CREAT, &fd);
-	if (err == ERR_OK)
-		file_close(fd);
-	free(path);
-	atomic_store(&log->distrusts, err == ERR_OK);
-	return err;
+enum err plog_create_again(struct plog **log, const struct plog_env *env,
+			   const struct plog_config *cfg, const char *dir, struct uuid topic_id)
+{
+	return plog_make(log, env, cfg, dir, topic_id, true);
 }
 
 bool plog_distrusts_checkpoints(const struct plog *log)

@@ -40,7 +40,7 @@
  *
  * distrust-checkpoints
  *     Empty, and of ours alone: the directory above may still hold checkpoints of an earlier
- *     partition of this name (plog_distrust_checkpoints).
+ *     partition of this name (plog_create_again).
  *
  * Suffixes: `.deleted` waits for its removal, `.cleaned` is an unfinished rewrite, `.swap` a
  * finished one that has not replaced its originals yet; recover_files.h says what becomes of them
@@ -59,8 +59,8 @@
  * the end of the one and leave the other. (A cleaner leaves such holes, too: it works below the
  * recovery point only, and its checkpoint, cleaner-offset-checkpoint, says where.) A torn tail is
  * cut off, what else stands there is set aside. Indexes and producer state are made anew for that
- * part only. So everything below a recovery point is on disk before it is written: batches, indexes,
- * leader epochs.
+ * part only. So everything below a recovery point is on disk before it is written: batches,
+ * indexes, leader epochs.
  *
  * -- Threads -------------------------------------------------------------------------------------
  *
@@ -138,10 +138,19 @@ struct plog_env {
 enum err plog_create(struct plog **log, const struct plog_env *env, const struct plog_config *cfg,
 		     const char *dir, struct uuid topic_id) must_check;
 
+/*
+ * The same where the checkpoint files may hold what was true of an earlier partition of this name.
+ * A file in the directory says so until they were written with this one's: an unclean start in
+ * between takes nothing from them.
+ */
+enum err plog_create_again(struct plog **log, const struct plog_env *env,
+			   const struct plog_config *cfg, const char *dir,
+			   struct uuid topic_id) must_check;
+
 struct plog_open_args {
 	struct uuid topic_id; /* as in plog_create; a missing partition.metadata is written anew */
 	bool has_id; /* topic_id has just been read from its partition.metadata: trust it */
-	bool clean;	      /* the directory was stopped cleanly: trust what is there */
+	bool clean;  /* the directory was stopped cleanly: trust what is there */
 	int64_t recovery_point; /* from its checkpoint, 0 when unknown */
 	int64_t log_start;	/* from its checkpoint, 0 when unknown */
 	/* From the cleaner's checkpoint, 0 when there is none: below it a segment may end before
@@ -180,13 +189,7 @@ void plog_abandon(struct plog *log);
  */
 enum err plog_delete(struct plog *log, struct uuid unique) must_check;
 
-/*
- * Right after plog_create: the checkpoint files may hold what was true of an earlier partition of
- * this name. A file in the directory says so until they were written with this one's: an unclean
- * start in between takes nothing from them.
- */
-enum err plog_distrust_checkpoints(struct plog *log) must_check;
-/* [any] Is that so now? */
+/* [any] Was it made by plog_create_again, and not yet plog_trust_checkpoints'ed? */
 bool plog_distrusts_checkpoints(const struct plog *log);
 /* [worker] They were written. Durable at return. */
 enum err plog_trust_checkpoints(struct plog *log) must_check;
