@@ -20,6 +20,8 @@
 #include "record/builder.h"
 #include "record/iter.h"
 
+int64_t ask_epoch_ms;
+
 #define SETTINGS_MAX   8
 #define TOPIC_RESOURCE 2
 /* By name, so that topic ids need not be asked for. */
@@ -289,7 +291,7 @@ static bool ask_complain(const char *what, int64_t offset, int64_t expected)
 }
 
 /* One batch's records; *next is the offset that the next must have. */
-static bool ask_check_batch(struct bytes batch, int64_t *next, int64_t upto, int64_t deleted)
+static bool ask_check_batch(struct bytes batch, int64_t *next, int64_t upto)
 {
 	struct record_iter iter;
 	struct record record;
@@ -297,8 +299,6 @@ static bool ask_check_batch(struct bytes batch, int64_t *next, int64_t upto, int
 
 	if (batch_check_crc(batch) != ERR_OK || record_iter_init(&iter, batch, NULL) != ERR_OK)
 		return ask_complain("a batch with a wrong checksum at", *next, *next);
-	if (iter.header.base_offset > *next && iter.header.base_offset <= deleted)
-		*next = iter.header.base_offset;
 	if (iter.header.base_offset > *next || batch_next_offset(&iter.header) > upto)
 		return ask_complain("a batch at", iter.header.base_offset, *next);
 	while (record_iter_next(&iter, &record)) {
@@ -316,7 +316,7 @@ static bool ask_check_batch(struct bytes batch, int64_t *next, int64_t upto, int
 		   : ask_complain("a batch that ends at", *next, batch_next_offset(&iter.header));
 }
 
-static bool ask_check_batches(struct bytes records, int64_t *next, int64_t upto, int64_t deleted)
+static bool ask_check_batches(struct bytes records, int64_t *next, int64_t upto)
 {
 	struct batch_header header;
 
@@ -324,8 +324,7 @@ static bool ask_check_batches(struct bytes records, int64_t *next, int64_t upto,
 		if (batch_header_read(records, &header) != ERR_OK ||
 		    header.size_bytes > records.len)
 			return ask_complain("half a batch at", *next, *next);
-		if (!ask_check_batch((struct bytes){records.ptr, header.size_bytes}, next, upto,
-				     deleted))
+		if (!ask_check_batch((struct bytes){records.ptr, header.size_bytes}, next, upto))
 			return false;
 		records.ptr += header.size_bytes;
 		records.len -= header.size_bytes;
@@ -334,7 +333,7 @@ static bool ask_check_batches(struct bytes records, int64_t *next, int64_t upto,
 }
 
 static int ask_fetch(struct whole *whole, const char *name, int32_t partition, int64_t *next,
-		     int64_t deleted, int64_t *start, int64_t *end, bool *good)
+		     int64_t *start, int64_t *end, bool *good)
 {
 	struct fetch_req_fetch_partition part;
 	struct fetch_req_fetch_topic topic;
@@ -362,15 +361,14 @@ static int ask_fetch(struct whole *whole, const char *name, int32_t partition, i
 	if (code == 0) {
 		*start = res.responses[0].partitions[0].log_start_offset;
 		*end = res.responses[0].partitions[0].high_watermark;
-		*good = ask_check_batches(res.responses[0].partitions[0].records.bytes, next, *end,
-					  deleted);
+		*good = ask_check_batches(res.responses[0].partitions[0].records.bytes, next, *end);
 	}
 	ask_end(&call);
 	return code;
 }
 
-int ask_read_all(struct whole *whole, const char *topic, int32_t partition, int64_t deleted,
-		 int64_t *start, int64_t *end, bool *good)
+int ask_read_all(struct whole *whole, const char *topic, int32_t partition, int64_t *start,
+		 int64_t *end, bool *good)
 {
 	int64_t next, before;
 	int code = ask_offset(whole, topic, partition, -2, &next);
@@ -380,7 +378,7 @@ int ask_read_all(struct whole *whole, const char *topic, int32_t partition, int6
 	do {
 		before = next;
 		if (code == 0)
-			code = ask_fetch(whole, topic, partition, &next, deleted, start, end, good);
+			code = ask_fetch(whole, topic, partition, &next, start, end, good);
 	} while (code == 0 && *good && next < *end && next > before);
 	if (code == 0 && *good && next != *end)
 		*good = ask_complain("records end at", next, *end);

@@ -30,15 +30,16 @@ struct ask_batch {
 	size_t value_bytes;  /* of each record, at least 8 */
 };
 int ask_produce(struct whole *whole, const struct ask_batch *batch, int64_t *base_offset);
-#define ASK_TIMESTAMP(number) (1000000 + (number)*10)
+/* Producers and records of long ago are forgotten, so time begins when the scenario did. */
+extern int64_t ask_epoch_ms;
+#define ASK_TIMESTAMP(number) (ask_epoch_ms + (number)*10)
 
 /*
  * From the log start to the high watermark; every record must say its own offset as its number and
- * follow upon the one before, though what is below `deleted` may be missing. False in *good: it is
- * not so, and why has been printed.
+ * follow upon the one before. False in *good: it is not so, and why has been printed.
  */
-int ask_read_all(struct whole *whole, const char *topic, int32_t partition, int64_t deleted,
-		 int64_t *start, int64_t *end, bool *good);
+int ask_read_all(struct whole *whole, const char *topic, int32_t partition, int64_t *start,
+		 int64_t *end, bool *good);
 /* timestamp, -1: the end, -2: the start */
 int ask_offset(struct whole *whole, const char *topic, int32_t partition, int64_t timestamp,
 	       int64_t *offset);

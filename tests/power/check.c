@@ -33,11 +33,13 @@ static void check_config(struct check *check, int topic)
 {
 	const struct facts_topic *facts = &check->facts->topics[topic];
 	int64_t value;
-	int code = ask_config(&check->scenario.whole, facts_topics[topic], "retention.ms", &value);
+	int code =
+	    ask_config(&check->scenario.whole, facts_topics[topic], "delete.retention.ms", &value);
 
 	if (code != 0 || (value != facts->config && value != facts->config_asked))
-		scenario_fail("%s: retention.ms is %lld (%d), set was %lld", facts_topics[topic],
-			      (long long)value, code, (long long)facts->config);
+		scenario_fail("%s: delete.retention.ms is %lld (%d), set was %lld",
+			      facts_topics[topic], (long long)value, code,
+			      (long long)facts->config);
 }
 
 static void check_committed(struct check *check, int topic, int partition)
@@ -68,11 +70,8 @@ static int64_t check_floor(const struct check *check, int topic, int partition)
 
 static void check_time(struct check *check, int topic, int partition, int64_t start, int64_t end)
 {
-	/* Where deletion was cut short the first may be missing. */
-	int64_t cut = check->facts->topics[topic].partitions[partition].cut_asked;
-	int64_t low = start < cut && cut < end ? cut : start;
-	int64_t number =
-	    low + (int64_t)rnd_below(&check->scenario.rnd, (uint32_t)(end > low ? end - low : 1));
+	int64_t number = start + (int64_t)rnd_below(&check->scenario.rnd,
+						    (uint32_t)(end > start ? end - start : 1));
 	int64_t offset;
 	int code = ask_offset(&check->scenario.whole, facts_topics[topic], partition,
 			      ASK_TIMESTAMP(number), &offset);
@@ -88,8 +87,8 @@ static void check_records(struct check *check, int topic, int partition)
 	const struct facts_partition *part = &check->facts->topics[topic].partitions[partition];
 	int64_t start, end, floor = check_floor(check, topic, partition);
 	bool good;
-	int code = ask_read_all(&check->scenario.whole, facts_topics[topic], partition,
-				check->loss == DISK_ANY ? part->cut_asked : 0, &start, &end, &good);
+	int code = ask_read_all(&check->scenario.whole, facts_topics[topic], partition, &start,
+				&end, &good);
 
 	if (code != 0 || !good)
 		scenario_fail("%s-%d: cannot be read: %d", facts_topics[topic], partition, code);
@@ -171,6 +170,7 @@ void check_dir(const char *dir, struct facts *facts, enum disk_loss loss, uint64
 	enum err err;
 
 	rnd_init_seed(&check.scenario.rnd, seed);
+	ask_epoch_ms = facts->epoch_ms;
 	check_open(&check, dir);
 	check_promises(&check);
 	check_life_goes_on(&check);

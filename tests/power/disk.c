@@ -462,11 +462,9 @@ static size_t disk_names_end(struct disk *disk, const struct node *dir)
 static void disk_choose_names(struct disk *disk, enum disk_loss loss, bool *keep)
 {
 	size_t end = loss == DISK_ORDERED ? disk_names_end(disk, NULL) : disk->namings_len;
-	uint64_t percent = disk_random(disk, 101);
 
 	for (size_t i = 0; i < disk->namings_len; i++)
-		keep[i] = i < end && (loss != DISK_ANY || disk->namings[i].durable ||
-				      disk_random(disk, 100) < percent);
+		keep[i] = i < end;
 	if (loss != DISK_BY_DIR)
 		return;
 	for (struct node *dir = disk->nodes;; dir = dir->next) {

@@ -7,7 +7,7 @@
  * those whose directory was not synced since may be undone:
  *   DISK_ORDERED  as on a journalling file system: all changes from some point on
  *   DISK_BY_DIR   each directory for itself: its changes from some point on
- *   DISK_ANY      each change on its own
+ * Within one directory changes keep their order: they are in one block, or follow each other.
  */
 #ifndef TESTS_POWER_DISK_H
 #define TESTS_POWER_DISK_H
@@ -22,8 +22,7 @@ struct disk;
 enum disk_loss {
 	DISK_KILL, /* nothing is lost: the process was killed, the power stayed */
 	DISK_ORDERED,
-	DISK_BY_DIR,
-	DISK_ANY
+	DISK_BY_DIR
 };
 
 /* base: what the root held when the journal began, or NULL for nothing; its files are linked. */

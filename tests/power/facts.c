@@ -120,7 +120,9 @@ static void facts_stopped(struct facts *facts)
 
 void facts_add(struct facts *facts, const struct fact *fact)
 {
-	if (fact->kind == FACT_PRODUCER)
+	if (fact->kind == FACT_EPOCH)
+		facts->epoch_ms = fact->value;
+	else if (fact->kind == FACT_PRODUCER)
 		facts->producer_id = fact->value;
 	else if (fact->kind == FACT_STOPPED)
 		facts_stopped(facts);

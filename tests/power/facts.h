@@ -16,7 +16,8 @@ extern const char *const facts_topics[TOPICS];
 extern const int32_t facts_partitions[TOPICS];
 
 enum fact_kind {
-	FACT_CREATE_ASKED = 1,
+	FACT_EPOCH = 1, /* value: the time that records' times are reckoned from */
+	FACT_CREATE_ASKED,
 	FACT_CREATED,
 	FACT_DELETE_ASKED,
 	FACT_DELETED,
@@ -55,7 +56,7 @@ struct facts_topic {
 
 struct facts {
 	struct facts_topic topics[TOPICS];
-	int64_t producer_id;
+	int64_t producer_id, epoch_ms;
 };
 
 void facts_init(struct facts *facts);

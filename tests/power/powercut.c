@@ -4,7 +4,7 @@
  *	powercut JOURNAL BASE OUT LOSS SEED
  *
  * BASE is what the root held when the journal began ("-": nothing), OUT is made. LOSS: kill,
- * ordered, by-dir or any (disk.h). One line for each thing lost goes to standard output.
+ *ordered or by-dir (disk.h). One line for each thing lost goes to standard output.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -33,9 +33,9 @@ static const uint8_t *map_journal(const char *path, size_t *used_bytes)
 
 static enum disk_loss loss_of(const char *name)
 {
-	static const char *const names[] = {"kill", "ordered", "by-dir", "any"};
+	static const char *const names[] = {"kill", "ordered", "by-dir"};
 
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 3; i++)
 		if (strcmp(name, names[i]) == 0)
 			return (enum disk_loss)i;
 	fprintf(stderr, "powercut: %s is no kind of loss\n", name);

@@ -98,8 +98,8 @@ static void scenario_configure(struct scenario *scenario, int topic)
 
 	facts_tell(scenario->facts, FACT_CONFIG_ASKED, topic, 0, value);
 	if (scenario_code(scenario, "IncrementalAlterConfigs",
-			  ask_set_config(&scenario->whole, facts_topics[topic], "retention.ms",
-					 value)) == 0)
+			  ask_set_config(&scenario->whole, facts_topics[topic],
+					 "delete.retention.ms", value)) == 0)
 		facts_tell(scenario->facts, FACT_CONFIGURED, topic, 0, value);
 }
 
@@ -174,7 +174,7 @@ static void scenario_read(struct scenario *scenario)
 				continue;
 			(void)scenario_code(scenario, "Fetch",
 					    ask_read_all(&scenario->whole, facts_topics[topic], i,
-							 0, &start, &end, &good));
+							 &start, &end, &good));
 			if (!good)
 				scenario_fail("%s-%d: its records", facts_topics[topic], i);
 			scenario_look(scenario, topic, i);
@@ -213,6 +213,8 @@ static void scenario_begin(struct scenario *scenario)
 {
 	int64_t producer_id = -1;
 
+	facts_tell(scenario->facts, FACT_EPOCH, 0, 0, clock_wall_ms(&clock_real));
+	ask_epoch_ms = scenario->facts->epoch_ms;
 	for (int i = 0; i < TRIES_MAX && producer_id < 0; i++)
 		if (scenario_code(scenario, "InitProducerId",
 				  ask_producer_id(&scenario->whole, &producer_id)) != 0)
@@ -229,6 +231,7 @@ static void scenario_middle(struct scenario *scenario)
 	scenario_configure(scenario, LATER);
 	scenario_cut(scenario, NOW, 0);
 	scenario_cut(scenario, LATER, 0);
+	scenario_cut(scenario, GONE, 0);
 	scenario_idle(scenario, 30);
 	scenario_delete(scenario, GONE);
 	scenario_write(scenario, 20);
@@ -246,6 +249,7 @@ void scenario_live(struct scenario *scenario, int life)
 		scenario_middle(scenario);
 		return;
 	}
+	ask_epoch_ms = scenario->facts->epoch_ms;
 	scenario_read(scenario);
 	if (life == 1)
 		scenario_idle(scenario, 30);

@@ -29,7 +29,7 @@
 #define CHILD_SECONDS 300
 #define AGAIN_ONE_IN  4 /* so often the power is cut again while a check runs */
 #define PATH_BYTES    160
-#define DEFAULT_CUTS  250
+#define DEFAULT_CUTS  120
 
 struct sweep {
 	char dir[64];
@@ -188,7 +188,7 @@ struct cut {
 	struct facts facts;
 };
 
-static const char *const loss_names[] = {"kill", "ordered", "by-dir", "any"};
+static const char *const loss_names[] = {"kill", "ordered", "by-dir"};
 
 __attribute__((noreturn)) static void
 sweep_check_in_child(struct sweep *sweep, const struct cut *cut, const char *name, bool enter)
@@ -233,7 +233,7 @@ static bool sweep_check(struct sweep *sweep, const struct cut *cut, const char *
 
 static enum disk_loss sweep_loss(struct rnd *rnd)
 {
-	return (enum disk_loss)rnd_below(rnd, 4);
+	return (enum disk_loss)rnd_below(rnd, 3);
 }
 
 /* The power goes again while a broker recovers from the first cut and goes on. */
