@@ -17,6 +17,7 @@
 #include "coord/producer_ids.h"
 #include "base/log.h"
 #include "coord/coord.h"
+#include "main/cleaning.h"
 #include "main/dirs.h"
 #include "main/listen.h"
 #include "main/replicas.h"
@@ -40,6 +41,7 @@ struct broker {
 	struct remover *remover;
 	struct retention *retention;
 	struct space *space;
+	struct cleaner *cleaner;
 	struct replicas *replicas;
 	struct controller *controller;
 	struct coord *coord;
@@ -186,6 +188,29 @@ static void broker_on_dir_failed(void *ctx, struct logdir *logdir)
 			 logdir->path);
 }
 
+static void broker_cleaner_settings(void *ctx, struct cleaner_settings *settings)
+{
+	const struct broker *broker = ctx;
+
+	cleaning_settings(broker->config, broker->control.api.image, settings);
+}
+
+static enum err broker_open_cleaner(struct broker *broker)
+{
+	struct cleaner_options options = {
+	    .control = broker->control.api.loop,
+	    .workers = broker->workers,
+	    .checkpointer = broker->checkpointer,
+	    .dirs = broker->dirs.all,
+	    .clock = broker->clock,
+	    .settings = broker_cleaner_settings,
+	    .ctx = broker,
+	};
+
+	broker->cleaner = cleaner_new(&options);
+	return broker->cleaner != NULL ? ERR_OK : ERR_NOMEM;
+}
+
 static enum err broker_open_logs(struct broker *broker)
 {
 	struct replicas_options options = {
@@ -205,9 +230,10 @@ static enum err broker_open_logs(struct broker *broker)
 	broker->checkpointer = checkpointer_new(broker->control.api.loop, broker->workers,
 						broker->dirs.all, interval_ms);
 	if (broker->flusher == NULL || broker->checkpointer == NULL ||
-	    broker_open_retention(broker) != ERR_OK)
+	    broker_open_retention(broker) != ERR_OK || broker_open_cleaner(broker) != ERR_OK)
 		return ERR_NOMEM;
 	options.retention = broker->retention;
+	options.cleaner = broker->cleaner;
 	options.trash = remover_trash(broker->remover);
 	options.flusher = broker->flusher;
 	options.checkpointer = broker->checkpointer;
@@ -432,6 +458,18 @@ static enum err broker_close_metadata(struct broker *broker)
 	return err;
 }
 
+/* What it cleans, and what it waits for, comes to its end on the workers and by our mail. */
+static void broker_stop_cleaner(struct broker *broker)
+{
+	if (broker->cleaner == NULL)
+		return;
+	cleaner_stop(broker->cleaner);
+	while (cleaner_is_busy(broker->cleaner)) {
+		worker_pool_drain(broker->workers);
+		loop_turn(broker->control.api.loop, false);
+	}
+}
+
 /* One that is being written has references, and there may be those who wait for it. */
 static void broker_stop_checkpointer(struct broker *broker)
 {
@@ -451,6 +489,7 @@ static enum err broker_close_logs(struct broker *broker)
 	enum err err, marks;
 
 	broker_stop_retention(broker);
+	broker_stop_cleaner(broker);
 	broker_stop_checkpointer(broker);
 	worker_pool_drain(broker->workers);
 	flusher_free(broker->flusher);
@@ -535,6 +574,7 @@ void broker_free(struct broker *broker)
 	if (broker == NULL)
 		return;
 	broker_stop_retention(broker);
+	broker_stop_cleaner(broker);
 	broker_stop_checkpointer(broker);
 	broker_settle(broker);
 	broker_free_rooms(broker);
@@ -542,6 +582,8 @@ void broker_free(struct broker *broker)
 	if (broker->replicas != NULL)
 		replicas_free(broker->replicas);
 	broker_free_retention(broker);
+	if (broker->cleaner != NULL)
+		cleaner_free(broker->cleaner);
 	station_fini(&broker->control);
 	for (size_t i = 0; i < broker->io_len; i++)
 		station_fini(&broker->io[i]);

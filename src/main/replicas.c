@@ -81,8 +81,11 @@ struct replicas *replicas_new(const struct replicas_options *options)
 		replicas->places[i].plog_env =
 		    (struct plog_env){options->clock, replicas->cache, logdir, options->trash};
 	}
-	replicas->partition_env = (struct partition_env){options->clock, options->workers,
-							 options->flusher, options->trash};
+	replicas->partition_env = (struct partition_env){.clock = options->clock,
+							 .workers = options->workers,
+							 .flusher = options->flusher,
+							 .cleaner = options->cleaner,
+							 .trash = options->trash};
 	plog_config_init(&replicas->at_open);
 	rnd_init_random(&replicas->rnd);
 	return replicas;
@@ -211,6 +214,7 @@ static void replicas_configure(struct replicas *replicas, const struct image *im
 		plog_set_config(partition_log(local), plog_cfg);
 		plog_unlock(partition_log(local));
 		partition_set_rules(local, &rules);
+		cleaner_touch(replicas->options.cleaner, local);
 	}
 }
 
@@ -528,8 +532,9 @@ static enum err replicas_take_found(struct replicas *replicas, struct found *fou
 	return ERR_OK;
 }
 
-static void replicas_enlist(struct replicas *replicas, struct partition *local)
+static void replicas_enlist(struct replicas *replicas, struct partition *local, bool created)
 {
+	cleaner_add(replicas->options.cleaner, local, created);
 	checkpointer_add(replicas->options.checkpointer, local);
 	retention_add(replicas->options.retention, local);
 }
@@ -591,7 +596,7 @@ static struct partition *replicas_on_new(void *ctx, const struct image *img,
 		plog_abandon(log);
 		return NULL;
 	}
-	replicas_enlist(replicas, local);
+	replicas_enlist(replicas, local, created);
 	place->partitions_len++;
 	*dir = place->logdir->id;
 	return local;
@@ -645,6 +650,7 @@ static void replicas_on_gone(void *ctx, struct partition *local)
 	checkpointer_remove(replicas->options.checkpointer, local);
 	replicas_place_with(replicas, plog_logdir(partition_log(local)))->partitions_len--;
 	retention_remove(replicas->options.retention, local);
+	cleaner_remove(replicas->options.cleaner, local);
 	err = partition_delete(local, rnd_uuid(&replicas->rnd), replicas->delete_delay_ms);
 	if (err != ERR_OK)
 		log_error("broker", "cannot set %.*s-%d aside: %s", STR_ARG(partition_topic(local)),
@@ -667,6 +673,7 @@ static void replicas_on_config(void *ctx, const struct image *img, enum image_co
 
 	if (type == IMAGE_CONFIG_BROKER) {
 		replicas_note_delay(replicas, img);
+		cleaner_settings_changed(replicas->options.cleaner);
 		IMAGE_TOPICS_FOREACH(img, topic)
 		replicas_configure(replicas, img, topic);
 		return;

@@ -8,6 +8,7 @@
 #include "meta/config.h"
 #include "meta/controller.h"
 #include "partition/checkpointer.h"
+#include "partition/cleaner.h"
 #include "partition/partition.h"
 #include "partition/retention.h"
 
@@ -22,6 +23,7 @@ struct replicas_options {
 	struct flusher *flusher;
 	struct checkpointer *checkpointer;
 	struct retention *retention;
+	struct cleaner *cleaner;
 	struct trash *trash;
 	/* The metadata log failed: nothing can be changed any more. */
 	void (*on_failed)(void *ctx, enum err err);

@@ -185,6 +185,8 @@ struct str config_dynamic_str(const struct config *cfg, const struct image *imag
 			      enum config_id id);
 int64_t config_dynamic_int64(const struct config *cfg, const struct image *image,
 			     enum config_id id);
+double config_dynamic_double(const struct config *cfg, const struct image *image,
+			     enum config_id id);
 bool config_dynamic_bool(const struct config *cfg, const struct image *image, enum config_id id);
 /* A group's setting now (row GROUP_CONFIG_...), held to the broker's bounds as Kafka does. */
 int64_t config_group_int64(const struct config *cfg, const struct image *image, struct str group,

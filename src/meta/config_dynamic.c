@@ -49,6 +49,15 @@ int64_t config_dynamic_int64(const struct config *cfg, const struct image *image
 	return parsed.number;
 }
 
+double config_dynamic_double(const struct config *cfg, const struct image *image, enum config_id id)
+{
+	struct config_parsed parsed;
+
+	must(config_rows[id].type == CONFIG_TYPE_DOUBLE);
+	dynamic(cfg, image, id, &parsed);
+	return parsed.real;
+}
+
 bool config_dynamic_bool(const struct config *cfg, const struct image *image, enum config_id id)
 {
 	struct config_parsed parsed;

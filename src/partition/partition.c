@@ -391,6 +391,11 @@ static void partition_plan_flush(struct partition *part)
 	}
 	if (plog_has_work(part->log))
 		partition_start_job(part);
+	if (atomic_load(&part->rules.compacted) && !part->clean.posted &&
+	    part->env.cleaner != NULL) {
+		part->clean.posted = true;
+		cleaner_post(part->env.cleaner, part);
+	}
 }
 
 int64_t partition_checkpoint(struct partition *part)

@@ -22,6 +22,7 @@
 
 struct partition;
 struct flusher;
+struct cleaner;
 
 #define PARTITION_AS_SENT (-1)
 
@@ -43,6 +44,7 @@ struct partition_env {
 	struct worker_pool *workers;
 	struct flusher *flusher; /* flush timers, see flush.h */
 	struct trash *trash; /* where deleted directories wait; NULL: they are removed at once */
+	struct cleaner *cleaner; /* told of what is appended to compacted ones; may be NULL */
 };
 
 /* Takes the open log. The partition starts without a leader. NULL when memory is out (log kept). */

@@ -14,6 +14,18 @@ struct flush_entry {
 	bool posted; /* dirty, and the flusher knows or will */
 };
 
+/* A partition's place in the cleaner: control loop, but for `posted` (under plog_lock). */
+struct clean_entry {
+	struct mail mail;
+	TAILQ_ENTRY(partition) all, link;
+	bool is_known;	    /* in `all` */
+	bool is_told;	    /* in the list of those to be looked at */
+	bool uncleanable;   /* a batch is damaged */
+	bool posted;	    /* the cleaner knows, or will, that something was appended */
+	int64_t due_ms;	    /* to be looked at, clock_mono_ms */
+	int64_t checkpoint; /* cleaned up to here; -1 unknown */
+};
+
 struct partition {
 	uint32_t magic;
 	_Atomic int refs;
@@ -55,6 +67,8 @@ struct partition {
 	int64_t recovery_point;
 
 	TAILQ_ENTRY(partition) retained; /* the retention's; control loop */
+
+	struct clean_entry clean;
 };
 
 /* Wants a flush that starts after this call; with plog_lock held. */
@@ -70,6 +84,8 @@ void partition_sweep_end(struct partition *part, struct plog_flush *flush, enum 
 int64_t partition_checkpoint(struct partition *part);
 /* Whoever has reason to look again (for data: who waits for data) is woken. Without plog_lock. */
 void partition_wake(struct partition *part, bool for_data);
+/* Something was appended to a compacted partition; on any thread, with plog_lock held. */
+void cleaner_post(struct cleaner *cleaner, struct partition *part);
 /* Takes a dirty partition's mail; on any thread. */
 void flusher_post(struct flusher *flusher, struct partition *part);
 
