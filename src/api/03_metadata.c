@@ -126,7 +126,7 @@ static enum err metadata_missing(struct metadata *call, struct str name)
 	enum err err;
 
 	if (!call->create)
-		return ERR_UNKNOWN_TOPIC_OR_PARTITION;
+		return describe_missing(&call->req->arena, name);
 	err = image_name_is_internal(name)
 		  ? controller_ensure_internal(call->al->api->controller, name)
 		  : controller_auto_create(call->al->api->controller, name);
@@ -170,15 +170,53 @@ static bool metadata_wants_all(const struct metadata *call)
 	       (call->req->header.api_version == 0 && call->in.topics_len == 0);
 }
 
+/* Before v12 topics have names only, although v10 and v11 could say ids: Kafka refuses all then. */
+static bool metadata_names_ids(const struct metadata *call)
+{
+	if (call->req->header.api_version >= 12)
+		return false;
+	for (size_t i = 0; i < call->in.topics_len; i++)
+		if (call->in.topics[i].name.ptr == NULL ||
+		    !uuid_is_zero(call->in.topics[i].topic_id))
+			return true;
+	return false;
+}
+
+static bool metadata_refuse(struct metadata *call)
+{
+	size_t len = call->in.topics_len;
+
+	call->res.topics = metadata_res_metadata_response_topic_array(&call->req->arena, len);
+	if (call->res.topics == NULL)
+		return false;
+	for (; call->res.topics_len < len; call->res.topics_len++) {
+		struct metadata_res_metadata_response_topic *res =
+		    &call->res.topics[call->res.topics_len];
+		struct str name = call->in.topics[call->res.topics_len].name;
+
+		res->name = name.ptr != NULL ? name : STR("");
+		res->topic_id = call->in.topics[call->res.topics_len].topic_id;
+		res->error_code = errcode_of(ERR_INVALID_REQUEST);
+	}
+	return true;
+}
+
+static bool metadata_fill(struct metadata *call)
+{
+	if (metadata_names_ids(call))
+		return metadata_refuse(call);
+	if (call->in.include_cluster_authorized_operations)
+		call->res.cluster_authorized_operations = DESCRIBE_CLUSTER_OPERATIONS;
+	return metadata_brokers(call) &&
+	       (metadata_wants_all(call) ? metadata_all(call) : metadata_named(call));
+}
+
 static void metadata_answer(struct metadata *call)
 {
 	struct req *req = call->req;
 
 	metadata_res_init(&call->res);
-	if (call->in.include_cluster_authorized_operations)
-		call->res.cluster_authorized_operations = DESCRIBE_CLUSTER_OPERATIONS;
-	if (!metadata_brokers(call) ||
-	    !(metadata_wants_all(call) ? metadata_all(call) : metadata_named(call))) {
+	if (!metadata_fill(call)) {
 		api_overload(req);
 		return;
 	}
@@ -201,7 +239,7 @@ static bool metadata_must_create(const struct metadata *call)
 	/* Before v4 nobody could forbid it. */
 	bool allowed = call->req->header.api_version < 4 || call->in.allow_auto_topic_creation;
 
-	if (!allowed || metadata_wants_all(call) ||
+	if (!allowed || metadata_wants_all(call) || metadata_names_ids(call) ||
 	    !config_dynamic_bool(call->al->api->config, call->al->image,
 				 CONFIG_AUTO_CREATE_TOPICS_ENABLE))
 		return false;

@@ -23,11 +23,7 @@
 #define VERSION_BATCHED	     4
 #define KEY_TYPE_GROUP	     0
 #define KEY_TYPE_TRANSACTION 1
-
-#define INVALID_REQUEST_TEXT                                                                      \
-	STR("This most likely occurs because of a request being malformed by the client library " \
-	    "or the message was sent to an incompatible broker. See the broker logs for more "    \
-	    "details.")
+#define KEY_TYPE_SHARE	     2
 
 static enum err find_coordinator_leader(struct api_loop *al, struct str name, struct str key,
 					int32_t *leader)
@@ -51,7 +47,7 @@ static struct str find_coordinator_message(enum err err)
 {
 	if (err == ERR_OK)
 		return STR("NONE");
-	return err == ERR_INVALID_REQUEST ? INVALID_REQUEST_TEXT : str_of(err_text(err));
+	return err == ERR_INVALID_REQUEST ? API_INVALID_REQUEST_TEXT : str_of(err_text(err));
 }
 
 static void find_coordinator_one(struct api_loop *al, const struct req *req, struct str key,
@@ -107,7 +103,8 @@ static bool find_coordinator_fill(struct api_loop *al, struct req *req,
 		struct find_coordinator_res_coordinator *out = &res->coordinators[i];
 
 		find_coordinator_one(al, req, in->coordinator_keys[i], in->key_type, out);
-		if (out->error_code != errcode_of(ERR_INVALID_REQUEST))
+		if (out->error_code != errcode_of(ERR_INVALID_REQUEST) ||
+		    in->key_type == KEY_TYPE_SHARE)
 			out->error_message = STR("");
 	}
 	return true;

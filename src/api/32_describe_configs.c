@@ -194,9 +194,7 @@ describe_resource(struct describe *d,
 			   : STR("Client metrics subscription name must not be empty"));
 		return ERR_OK;
 	default:
-		refuse(out, ERR_INVALID_REQUEST,
-		       arena_printf(&d->arena, "Unsupported resource type: %d",
-				    resource->resource_type));
+		refuse(out, ERR_INVALID_REQUEST, API_INVALID_REQUEST_TEXT);
 		return ERR_OK;
 	}
 }

@@ -48,17 +48,18 @@ static bool describe_cluster_fill(struct api_loop *al, struct req *req,
 	return true;
 }
 
-static void describe_cluster_wrong_endpoint(const struct describe_cluster_req *in,
+static void describe_cluster_wrong_endpoint(struct arena *arena,
+					    const struct describe_cluster_req *in,
 					    struct describe_cluster_res *res)
 {
 	bool controllers = in->endpoint_type == ENDPOINT_CONTROLLERS;
 
 	res->error_code =
 	    controllers ? CODE_MISMATCHED_ENDPOINT_TYPE : CODE_UNSUPPORTED_ENDPOINT_TYPE;
-	res->error_message = controllers
-				 ? STR("The request was sent to an endpoint of type BROKER, "
-				       "but we wanted an endpoint of type CONTROLLER")
-				 : STR("Unsupported endpoint type");
+	res->error_message =
+	    controllers ? STR("The request was sent to an endpoint of type BROKER, "
+			      "but we wanted an endpoint of type CONTROLLER")
+			: arena_printf(arena, "Unsupported endpoint type %d", in->endpoint_type);
 }
 
 static void describe_cluster_handle(struct api_loop *al, struct req *req)
@@ -75,7 +76,7 @@ static void describe_cluster_handle(struct api_loop *al, struct req *req)
 	}
 	describe_cluster_res_init(&res);
 	if (in.endpoint_type != ENDPOINT_BROKERS) {
-		describe_cluster_wrong_endpoint(&in, &res);
+		describe_cluster_wrong_endpoint(&req->arena, &in, &res);
 	} else if (!describe_cluster_fill(al, req, &in, &res)) {
 		api_overload(req);
 		return;

@@ -86,7 +86,7 @@ static bool describe_page_topic(struct describe_page *page, const struct image_t
 					     &res->partitions[res->partitions_len++]))
 			return false;
 	page->left -= count;
-	return first + count == topic->partitions_len ||
+	return first + count >= topic->partitions_len ||
 	       describe_page_stop(page, topic->name, first + count);
 }
 
@@ -96,7 +96,8 @@ static bool describe_page_missing(struct describe_page *page, struct str name)
 	    &page->res.topics[page->res.topics_len++];
 
 	res->name = name;
-	res->error_code = errcode_of(ERR_UNKNOWN_TOPIC_OR_PARTITION);
+	res->error_code = errcode_of(describe_missing(&page->req->arena, name));
+	res->topic_authorized_operations = DESCRIBE_TOPIC_OPERATIONS;
 	return true;
 }
 
@@ -145,6 +146,36 @@ static bool describe_page_all(struct describe_page *page)
 	return true;
 }
 
+/* The cursor must be at a partition of one of the topics that are named. */
+static bool describe_page_is_lost(const struct describe_page *page)
+{
+	const struct describe_topic_partitions_req_cursor *cursor = page->in.cursor;
+
+	if (cursor == NULL || page->in.topics_len == 0)
+		return cursor != NULL && cursor->partition_index < 0;
+	for (size_t i = 0; i < page->in.topics_len; i++)
+		if (str_eq(page->in.topics[i].name, cursor->topic_name))
+			return cursor->partition_index < 0;
+	return true;
+}
+
+/* Every topic is told the same. */
+static bool describe_page_refuse(struct describe_page *page)
+{
+	size_t len = page->in.topics_len;
+
+	page->res.topics =
+	    RES(describe_topic_partitions_response_topic_array)(&page->req->arena, len);
+	if (page->res.topics == NULL)
+		return false;
+	for (; page->res.topics_len < len; page->res.topics_len++) {
+		page->res.topics[page->res.topics_len].name =
+		    page->in.topics[page->res.topics_len].name;
+		page->res.topics[page->res.topics_len].error_code = errcode_of(ERR_INVALID_REQUEST);
+	}
+	return true;
+}
+
 static bool describe_page_fill(struct describe_page *page)
 {
 	bool all = page->in.topics_len == 0;
@@ -171,14 +202,13 @@ static void describe_page_handle(struct api_loop *al, struct req *req)
 
 	err = describe_topic_partitions_req_decode(&page.in, &req->body, req->header.api_version,
 						   &req->arena);
-	if (err == ERR_OK && page.in.cursor != NULL && page.in.cursor->partition_index < 0)
-		err = ERR_MALFORMED;
 	if (err != ERR_OK) {
 		api_malformed(req, err);
 		return;
 	}
 	describe_topic_partitions_res_init(&page.res);
-	if (!describe_page_fill(&page)) {
+	if (!(describe_page_is_lost(&page) ? describe_page_refuse(&page)
+					   : describe_page_fill(&page))) {
 		api_overload(req);
 		return;
 	}

@@ -1,6 +1,8 @@
 /* Brokers, leaders and replicas as a client sees them. */
 #include "api/describe.h"
 
+#include "meta/controller.h"
+
 const struct image_endpoint *describe_endpoint(const struct image_broker *broker,
 					       const struct req *req)
 {
@@ -44,4 +46,13 @@ int32_t *describe_ids(struct image_ids ids, size_t *len)
 
 	*len = ids.len;
 	return ids.len > 0 ? (int32_t *)(uintptr_t)ids.ptr : &none;
+}
+
+enum err describe_missing(struct arena *arena, struct str name)
+{
+	struct str message;
+
+	return controller_check_name(arena, name, &message) == ERR_OK
+		   ? ERR_UNKNOWN_TOPIC_OR_PARTITION
+		   : ERR_INVALID_TOPIC_EXCEPTION;
 }

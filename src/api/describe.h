@@ -24,6 +24,9 @@ enum err describe_leader(const struct image *image, const struct image_partition
 int32_t *describe_offline(const struct image *image, const struct image_partition *part,
 			  struct arena *arena, size_t *len);
 
+/* What a topic that is not there is answered with: its name may be one that no topic can have. */
+enum err describe_missing(struct arena *arena, struct str name);
+
 /* The image's own list, for a response's field: it is only read. */
 int32_t *describe_ids(struct image_ids ids, size_t *len);
 

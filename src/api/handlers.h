@@ -4,6 +4,12 @@
 
 #include "api/api.h"
 
+/* What Kafka says with INVALID_REQUEST where it has nothing of its own to say. */
+#define API_INVALID_REQUEST_TEXT                                                                      \
+	STR("This most likely occurs because of a request being malformed by the client library " \
+	    "or the message was sent to an incompatible broker. See the broker logs for more "    \
+	    "details.")
+
 extern const struct api_handler api_produce;			  /* 0 */
 extern const struct api_handler api_fetch;			  /* 1 */
 extern const struct api_handler api_list_offsets;		  /* 2 */

@@ -209,6 +209,10 @@ static enum err list_change(struct alter *alter, const struct controller_config_
 			      arena_printf(alter->arena,
 					   "Can't %s to key %.*s because its type is not LIST.",
 					   append ? "APPEND" : "SUBTRACT", STR_ARG(change->name)));
+	if (append && change->value.len == 0)
+		return refuse(alter, ERR_INVALID_CONFIG,
+			      arena_printf(alter->arena, "Configuration '%.*s' values must not be empty.",
+					   STR_ARG(change->name)));
 	base = list_base(alter, id, change->name);
 	*value = append ? list_append(alter->arena, base, change->value)
 			: list_subtract(alter->arena, base, change->value);

@@ -431,10 +431,8 @@ static enum err create_more(struct controller *ctl, struct arena *arena,
 	struct mrec_list list;
 	enum err err;
 
-	if (topic == NULL) {
-		more->message = STR("This server does not host this topic-partition.");
+	if (topic == NULL)
 		return ERR_UNKNOWN_TOPIC_OR_PARTITION;
-	}
 	err = check_count(arena, topic, more);
 	if (err != ERR_OK)
 		return err;

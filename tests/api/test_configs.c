@@ -289,7 +289,11 @@ static void describes_all_or_says_why_not(void **state)
 	    {16, "", 42, "Client metrics subscription name must not be empty", 0},
 	    {32, "g", 0, "", 17},
 	    {32, "", 42, "Group name must not be empty", 0},
-	    {3, "x", 42, "Unsupported resource type: 3", 0},
+	    {3, "x", 42,
+	     "This most likely occurs because of a request being malformed by the client library "
+	     "or the message was sent to an incompatible broker. See the broker logs for more "
+	     "details.",
+	     0},
 	};
 	struct describe_configs_req_describe_configs_resource resources[ARRAY_LEN(cases)];
 	struct describe_configs_req in;
