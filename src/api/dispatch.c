@@ -1,6 +1,7 @@
 /* From a frame to its handler, and what every handler needs to answer. */
 #include "api/api.h"
 
+#include "api/trace.h"
 #include "base/log.h"
 #include "partition/append_turn.h"
 #include "proto/produce.h"
@@ -66,10 +67,12 @@ struct wr *api_begin(struct req *req)
 
 void api_end(struct req *req)
 {
-	if (req->out.err != ERR_OK)
+	if (req->out.err != ERR_OK) {
 		api_overload(req);
-	else
-		req_done(req);
+		return;
+	}
+	trace_response(req);
+	req_done(req);
 }
 
 static void api_run_on_control(struct mail *mail)
@@ -107,6 +110,7 @@ void api_dispatch(struct api_loop *al, struct req *req)
 		return;
 	}
 	req->body = rd;
+	trace_request(req);
 	handler = api_find(req->header.api_key);
 	if (handler == NULL) {
 		api_refuse(al, req, "not served here");

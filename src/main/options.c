@@ -5,21 +5,26 @@
  */
 #include "main/options.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/loggers.h"
 #include "base/log.h"
 #include "config.h"
 
 static const char usage[] =
-    "usage: barnabas [server.properties] [--override key=value]... [--version] [--help]\n"
+    "usage: barnabas [server.properties] [--override key=value]... [--log-level level]\n"
+    "                [--version] [--help]\n"
     "\n"
     "A Kafka broker. It takes the settings of Apache Kafka's server.properties and works on the\n"
     "same data directory. Without a file it is node 1 on 127.0.0.1:9092, with its data in\n"
     "./barnabas-data.\n"
     "\n"
     "  --override key=value  sets this one over what the file says; may be given again\n"
+    "  --log-level level     error, warn, info (the default), debug or trace, which prints every\n"
+    "                        request and answer\n"
     "  --version             prints the version\n"
     "  --help                prints this\n"
     "\n"
@@ -47,16 +52,33 @@ static enum err set_alone(struct config *cfg, char *message)
 	return ERR_OK;
 }
 
-/* The value of --override at argv[*i], in either spelling; NULL when it is something else. */
-static const char *override_at(int argc, char **argv, int *i)
+/* The value of this option at argv[*i], in either spelling; NULL when it is something else. */
+static const char *option_at(const char *name, int argc, char **argv, int *i)
 {
-	static const char joined[] = "--override=";
+	size_t len = strlen(name);
 
-	if (strncmp(argv[*i], joined, sizeof(joined) - 1) == 0)
-		return argv[*i] + sizeof(joined) - 1;
-	if (strcmp(argv[*i], "--override") != 0)
+	if (strncmp(argv[*i], name, len) != 0)
+		return NULL;
+	if (argv[*i][len] == '=')
+		return argv[*i] + len + 1;
+	if (argv[*i][len] != '\0')
 		return NULL;
 	return *i + 1 < argc ? argv[++*i] : "";
+}
+
+static const char *override_at(int argc, char **argv, int *i)
+{
+	return option_at("--override", argc, argv, i);
+}
+
+/* In either case of letters. */
+static bool set_log_level(const char *level)
+{
+	char upper[8] = "";
+
+	for (size_t i = 0; i + 1 < sizeof(upper) && level[i] != '\0'; i++)
+		upper[i] = (char)toupper((unsigned char)level[i]);
+	return loggers_set_level(str_of(upper)) == ERR_OK;
 }
 
 static enum options_outcome complain(const char *message)
@@ -71,7 +93,17 @@ static enum options_outcome scan(int argc, char **argv, const char **file)
 	char message[CONFIG_MESSAGE_SIZE];
 
 	for (int i = 1; i < argc; i++) {
-		if (override_at(argc, argv, &i) != NULL)
+		const char *level = option_at("--log-level", argc, argv, &i);
+
+		if (level != NULL && !set_log_level(level)) {
+			snprintf(
+			    message, sizeof(message),
+			    "--log-level: found \"%.100s\"; allowed: error, warn, info, debug, "
+			    "trace",
+			    level);
+			return complain(message);
+		}
+		if (level != NULL || override_at(argc, argv, &i) != NULL)
 			continue;
 		if (strcmp(argv[i], "--version") == 0) {
 			printf("%s\n", PACKAGE_STRING);

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "proto/api_versions.h"
 #include "proto/delete_records.h"
 #include "proto/delete_topics.h"
@@ -172,6 +173,32 @@ static void acks_0_is_not_answered_and_an_error_closes(void **state)
 	whole_ask(&call);
 	assert_true(call.req.close);
 	whole_end(&call);
+}
+
+/* -- the trace log ------------------------------------------------------------------------------
+ */
+
+static void the_trace_log_tells_what_is_asked_and_answered(void **state)
+{
+	char text[8192] = "";
+	FILE *file = tmpfile();
+	int kept = dup(STDERR_FILENO);
+	int64_t offset;
+
+	assert_non_null(file);
+	assert_true(kept >= 0 && dup2(fileno(file), STDERR_FILENO) >= 0);
+	log_set_level(LOG_LEVEL_TRACE);
+	assert_int_equal(produce("t", 0, -1, &plain, &offset), 0);
+	log_set_level(LOG_LEVEL_INFO);
+	assert_true(dup2(kept, STDERR_FILENO) >= 0);
+	close(kept);
+	rewind(file);
+	assert_true(fread(text, 1, sizeof(text) - 1, file) > 0);
+	fclose(file);
+	assert_non_null(
+	    strstr(text, "TRACE api: 127.0.0.1 (client test) #77: ProduceRequest v12 {"));
+	assert_non_null(strstr(text, "Name: \"t\""));
+	assert_non_null(strstr(text, "ProduceResponse v12 {"));
 }
 
 /* -- fetch ---------------------------------------------------------------------------------------
@@ -658,6 +685,7 @@ int main(void)
 	    TEST(refuses_unknown_acks_and_nameless_transactions),
 	    TEST(a_repeated_batch_is_stored_once),
 	    TEST(acks_0_is_not_answered_and_an_error_closes),
+	    TEST(the_trace_log_tells_what_is_asked_and_answered),
 	    TEST(gives_whole_batches_from_the_offset_on),
 	    TEST(tells_when_the_offset_is_out_of_range),
 	    TEST(waits_for_data_and_is_woken_by_it),

@@ -37,6 +37,8 @@ class Options(unittest.TestCase):
         self.refused('more than one file: "b"; see barnabas --help', 'a', 'b')
         self.refused('--override: found ""; allowed: key=value', '--override')
         self.refused('--override: found "x"; allowed: key=value', '--override', 'x')
+        for level in ('loud', ''):
+            self.refused(f'--log-level: found "{level}"; allowed: error, warn, info, debug, trace', '--log-level', level)
 
     def test_tells_the_place_of_a_bad_value(self):
         self.refused('nowhere: cannot be read: no such file or directory', 'nowhere')
