@@ -3,7 +3,7 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export build_packages=(gcc make libc6-dev autoconf automake pkg-config python3 libev-dev uthash-dev libzstd-dev liblz4-dev
-	libsnappy-dev zlib1g-dev libxxhash-dev libisal-dev)
+	libsnappy-dev zlib1g-dev libxxhash-dev libpcre2-dev libisal-dev)
 
 say() {
 	printf '%s\n' "$*" >&2

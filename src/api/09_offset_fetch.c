@@ -9,7 +9,7 @@
  * v6  flexible
  * v7  require stable: offsets that a transaction is about to change are UNSTABLE_OFFSET_COMMIT
  * v8  several groups at once
- * v9  member id and epoch, of the KIP-848 protocol: looked at in no classic group
+ * v9  member id and epoch, of consumer groups (KIP-848): looked at in no other
  * v10 topic ids
  *
  * What was never committed has offset -1 and no error, in a group that does not exist too.
@@ -296,6 +296,10 @@ static bool offset_fetch_one(struct offset_fetch *call, size_t idx)
 	}
 	ask = &call->in.groups[idx];
 	group->id = ask->group_id;
+	group->err = coord_consumer_check(call->held.al->api->coord, group->id, ask->member_id,
+					  ask->member_epoch);
+	if (group->err != ERR_OK)
+		return true;
 	return ask->topics == NULL ? offset_fetch_all(call, group)
 				   : offset_fetch_new(call, group, ask);
 }

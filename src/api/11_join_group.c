@@ -14,8 +14,9 @@
  * v8  reason (KIP-800)
  * v9  a static leader that comes back skips the assignment (KIP-814)
  *
- * Left out on purpose: members that join a group of the KIP-848 protocol with this API; such
- * groups have no members here (group/foreign.h).
+ * Left out for now: members that join a consumer group (KIP-848) that has members, which Kafka lets
+ * speak both protocols; they get INCONSISTENT_GROUP_PROTOCOL, as under the migration policy
+ * "disabled".
  */
 #include "api/handlers.h"
 #include "coord/coord.h"

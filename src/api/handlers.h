@@ -46,6 +46,8 @@ extern const struct api_handler api_describe_cluster;		  /* 60 */
 extern const struct api_handler api_describe_producers;		  /* 61 */
 extern const struct api_handler api_describe_transactions;	  /* 65 */
 extern const struct api_handler api_list_transactions;		  /* 66 */
+extern const struct api_handler api_consumer_group_heartbeat;	  /* 68 */
+extern const struct api_handler api_consumer_group_describe;	  /* 69 */
 extern const struct api_handler api_describe_topic_partitions;	  /* 75 */
 
 #endif

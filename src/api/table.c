@@ -39,6 +39,8 @@ const struct api_handler *const api_table[] = {
     &api_describe_producers,
     &api_describe_transactions,
     &api_list_transactions,
+    &api_consumer_group_heartbeat,
+    &api_consumer_group_describe,
     &api_describe_topic_partitions,
     NULL,
 };

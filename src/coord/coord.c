@@ -61,6 +61,7 @@ static void coord_on_deadline(struct loop_timer *timer)
 			break;
 		shard = shard_user(deadline_shard(d));
 		fx_reset(&coord->fx);
+		consumers_look(coord);
 		deadline_fire(now, d, &coord->fx);
 		(void)cshard_run(shard);
 	}
@@ -85,6 +86,8 @@ static void coord_configure(struct coord *coord)
 	cfg->metadata_max = (int32_t)config_int64(c, CONFIG_OFFSET_METADATA_MAX_BYTES);
 	cfg->retention_ms = config_int64(c, CONFIG_OFFSETS_RETENTION_MINUTES) * 60 * 1000;
 	cfg->expiry_check_ms = config_int64(c, CONFIG_OFFSETS_RETENTION_CHECK_INTERVAL_MS);
+	cfg->consumer_session_ms =
+	    (int32_t)config_int64(c, CONFIG_GROUP_CONSUMER_SESSION_TIMEOUT_MS);
 }
 
 static bool coord_finish_load(struct cshard *shard)
@@ -135,6 +138,7 @@ struct coord *coord_new(const struct coord_options *options)
 	wr_init(&coord->value, COORD_BATCHES_MAX);
 	hold_init(coord);
 	txncoord_init(coord);
+	consumers_init(coord);
 	loop_timer_init(&coord->deadline_timer, coord->o.loop, coord_on_deadline);
 	loop_timer_init(&coord->load_timer, coord->o.loop, coord_on_load);
 	loop_timer_start(&coord->load_timer, 0);
@@ -281,7 +285,7 @@ void coord_topic_deleted(struct coord *coord, struct str topic, struct uuid topi
 /* -- requests -----------------------------------------------------------------------------------
  */
 
-static enum err coord_find(struct coord *coord, struct str group, struct cshard **out)
+enum err coord_find(struct coord *coord, struct str group, struct cshard **out)
 {
 	size_t idx;
 
@@ -300,7 +304,7 @@ static enum err coord_find(struct coord *coord, struct str group, struct cshard 
 }
 
 /* After an event that has succeeded: its records, and the call held until they are durable. */
-static enum err coord_finish(struct cshard *shard, struct coord_call *call)
+enum err coord_finish(struct cshard *shard, struct coord_call *call)
 {
 	enum err err = cshard_run(shard);
 
@@ -311,7 +315,7 @@ static enum err coord_finish(struct cshard *shard, struct coord_call *call)
 }
 
 /* As coord_find, for requests that must name a group. */
-static enum err coord_find_named(struct coord *coord, struct str group, struct cshard **out)
+enum err coord_find_named(struct coord *coord, struct str group, struct cshard **out)
 {
 	*out = NULL;
 	return group.len == 0 ? ERR_INVALID_GROUP_ID : coord_find(coord, group, out);

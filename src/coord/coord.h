@@ -14,6 +14,7 @@
 #define COORD_COORD_H
 
 #include "base/loop.h"
+#include "group/consumer.h"
 #include "group/shard.h"
 
 struct config;
@@ -101,6 +102,19 @@ enum err coord_describe(struct coord *coord, struct coord_call *call, struct str
 			struct group_view *out) must_check;
 enum err coord_delete_group(struct coord *coord, struct coord_call *call,
 			    struct str group) must_check;
+
+/*
+ * Consumer groups (KIP-848). ask->cfg is filled in here. The answer and the view are valid until
+ * the next call.
+ */
+enum err coord_consumer_heartbeat(struct coord *coord, struct coord_call *call,
+				  struct consumer_ask *ask,
+				  struct consumer_answer *answer) must_check;
+/* Before an OffsetFetch: see consumer_check. */
+enum err coord_consumer_check(struct coord *coord, struct str group, struct str member_id,
+			      int32_t member_epoch) must_check;
+enum err coord_consumer_describe(struct coord *coord, struct coord_call *call, struct str group,
+				 struct consumer_view *out) must_check;
 
 /* All groups of all shards; begin with a zeroed pos. */
 struct coord_list_pos {

@@ -84,6 +84,7 @@ struct coord {
 	uint32_t magic;
 	struct coord_options o;
 	struct group_cfg cfg;
+	struct consumer_topics topics;
 	struct keep keep;
 	struct deadlines deadlines;
 	struct rnd rnd;
@@ -105,6 +106,15 @@ struct coord {
 struct moment coord_now(const struct coord *coord);
 /* Sets the timer for the earliest deadline. */
 void coord_arm(struct coord *coord);
+
+enum err coord_find(struct coord *coord, struct str group, struct cshard **out) must_check;
+enum err coord_find_named(struct coord *coord, struct str group, struct cshard **out) must_check;
+enum err coord_finish(struct cshard *shard, struct coord_call *call);
+
+/* -- consumers.c -- */
+void consumers_init(struct coord *coord);
+/* Before an event that may look at topics. */
+void consumers_look(struct coord *coord);
 
 /* -- cshard.c -- */
 struct cshard *cshard_new(struct coord *coord, struct partition *part,

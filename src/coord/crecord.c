@@ -1,5 +1,6 @@
 /* Records of __consumer_offsets. See crecord.h. */
 #include "coord/crecord.h"
+#include "coord/crecord_consumer.h"
 
 #include "proto/group_metadata_key.h"
 #include "proto/group_metadata_value.h"
@@ -83,6 +84,12 @@ void crecord_encode(const struct fx_record *record, struct wr *key, struct wr *v
 	case FX_FOREIGN:
 		must(record->tombstone);
 		wr_raw(key, record->foreign.key);
+		return;
+	default:
+		break;
+	}
+	if (crecord_consumer_encodes(record->kind)) {
+		crecord_consumer_encode(record, key, value);
 		return;
 	}
 	never("kind of record");
@@ -169,9 +176,7 @@ static enum err crecord_decode_group(struct rd *key, struct rd *value, struct ar
 /* By the record types of Kafka 4.3; each key begins with the group's id. */
 static enum group_type crecord_foreign_type(int16_t type, bool *is_member)
 {
-	*is_member = type == 5 || type == 10 || type == 19;
-	if ((type >= 3 && type <= 8) || type == 16)
-		return GROUP_CONSUMER;
+	*is_member = type == 10 || type == 19;
 	if (type >= 10 && type <= 15)
 		return GROUP_SHARE;
 	if (type == 17 || (type >= 19 && type <= 23))
@@ -209,6 +214,10 @@ enum err crecord_decode(struct bytes key, struct bytes value, struct arena *aren
 	case GROUP_METADATA_KEY_API_KEY:
 		return crecord_decode_group(&key_rd, &value_rd, arena, record);
 	default:
+		if (crecord_consumer_decodes(type))
+			return crecord_consumer_decode(
+			    type, record->tombstone ? 0 : rd_int16(&value_rd), &key_rd, &value_rd,
+			    arena, record);
 		return crecord_decode_foreign(type, key, &key_rd, record);
 	}
 }

@@ -86,6 +86,8 @@ struct cshard *cshard_new(struct coord *coord, struct partition *part, int32_t l
 	if (shard == NULL)
 		return NULL;
 	shard->groups = shard_new(&coord->cfg, &coord->keep, &coord->deadlines, &coord->rnd);
+	if (shard->groups != NULL)
+		consumer_set_topics(shard->groups, &coord->topics);
 	if (shard->groups == NULL) {
 		free(shard);
 		return NULL;

@@ -10,13 +10,15 @@
 #include <stdbool.h>
 
 enum deadline_kind {
-	DEADLINE_MEMBER,      /* a member's session */
-	DEADLINE_PENDING,     /* a member id that was given out and not yet used */
-	DEADLINE_JOIN,	      /* of a group's join phase */
-	DEADLINE_SYNC,	      /* of a group's sync phase */
-	DEADLINE_EXPIRY,      /* a shard's next look at expired offsets */
-	DEADLINE_TXN_TIMEOUT, /* room txn: of an open transaction */
-	DEADLINE_TXN_EXPIRY,  /* room txn: the next look at expired ids */
+	DEADLINE_MEMBER,	     /* a member's session */
+	DEADLINE_PENDING,	     /* a member id that was given out and not yet used */
+	DEADLINE_JOIN,		     /* of a group's join phase */
+	DEADLINE_SYNC,		     /* of a group's sync phase */
+	DEADLINE_CONSUMER_SESSION,   /* a consumer group's member's session */
+	DEADLINE_CONSUMER_REBALANCE, /* until when it has to give back what it shall lose */
+	DEADLINE_EXPIRY,	     /* a shard's next look at expired offsets */
+	DEADLINE_TXN_TIMEOUT,	     /* room txn: of an open transaction */
+	DEADLINE_TXN_EXPIRY,	     /* room txn: the next look at expired ids */
 };
 
 /* Now, as every event of a coordinator is told it. */

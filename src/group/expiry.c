@@ -6,7 +6,7 @@
  * One look goes through all groups of a shard; when it has written enough for one turn of the loop
  * it stops at a group and goes on there in the next.
  */
-#include "group/group_int.h"
+#include "group/consumer_int.h"
 
 #define EXPIRY_RECORDS_MAX 1000
 #define EXPIRY_GROUPS_MAX  10000
@@ -22,6 +22,7 @@ static void expiry_rule_for(const struct group *group, struct arena *arena,
 			    struct expiry_rule *rule)
 {
 	*rule = (struct expiry_rule){.sub = {.known = true}};
+	rule->applies = group->type == GROUP_CONSUMER;
 	if (group->type != GROUP_CLASSIC)
 		return;
 	if (group->protocol_type.ptr == NULL || group_is(group, STATE_EMPTY)) {
@@ -56,7 +57,8 @@ static bool expiry_look(const struct group *group, struct moment now, struct fx 
 	if (!rule.applies)
 		return true;
 	for (struct topic_offsets *topic = group->topics; topic != NULL; topic = topic->hh.next) {
-		bool wanted = subscription_has(&rule.sub, topic->name);
+		bool wanted = subscription_has(&rule.sub, topic->name) ||
+			      consumer_is_subscribed(group->consumer, topic->name);
 
 		for (size_t i = 0; i < topic->parts_len; i++) {
 			if (fx->records_len >= EXPIRY_RECORDS_MAX)
@@ -67,7 +69,12 @@ static bool expiry_look(const struct group *group, struct moment now, struct fx 
 				all_old = false;
 		}
 	}
-	if (all_old && group_is(group, STATE_EMPTY) && group->pending == NULL)
+	if (!all_old)
+		return true;
+	if (group->type == GROUP_CONSUMER && consumer_members_len(group->consumer) == 0)
+		consumer_emit_tombstones(group, fx);
+	else if (group->type == GROUP_CLASSIC && group_is(group, STATE_EMPTY) &&
+		 group->pending == NULL)
 		group_emit_tombstone(group, fx);
 	return true;
 }

@@ -1,14 +1,13 @@
 /*
- * Groups of the types that are not served here: consumer (KIP-848), share (KIP-932), streams
- * (KIP-1071), as a directory of Apache Kafka may hold them.
+ * Groups of the types that are not served here: share (KIP-932), streams (KIP-1071), as a directory
+ * of Apache Kafka may hold them.
  *
  * Their records stay in the log as they are. What is kept of them is their keys, so that such a
  * group is listed, its offsets can be read, reset and deleted by administrators, and it can be
  * deleted whole. Its members cannot reach us (their heartbeats have no API here), so it counts as
- * empty; and as in Kafka an empty consumer or streams group turns into a classic one when a classic
- * member joins: the old records get tombstones then. Consumer groups are described as empty classic
- * ones too, or no tool that describes all groups could get past them. Share groups have state in
- * another topic, so they are only listed.
+ * empty; and as in Kafka an empty streams group turns into a classic one when a classic member
+ * joins: the old records get tombstones then. Share groups have state in another topic, so they are
+ * only listed.
  */
 #include "group/group_int.h"
 

@@ -17,6 +17,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "group/consumer_record.h"
 
 /* -- records of __consumer_offsets, as values ------------------------------------------------- */
 
@@ -24,6 +25,13 @@ enum fx_record_kind {
 	FX_OFFSET,  /* OffsetCommit: a committed offset */
 	FX_GROUP,   /* GroupMetadata: a classic group */
 	FX_FOREIGN, /* of a group type that is kept but not served: only its key matters */
+	/* Of a consumer group, KIP-848; their values are in consumer_record.h. */
+	FX_CONSUMER_GROUP,	  /* ConsumerGroupMetadata: its epoch */
+	FX_CONSUMER_MEMBER,	  /* ConsumerGroupMemberMetadata: what a member told of itself */
+	FX_CONSUMER_TARGET_EPOCH, /* ConsumerGroupTargetAssignmentMetadata */
+	FX_CONSUMER_TARGET,	  /* ConsumerGroupTargetAssignmentMember: what it is to have */
+	FX_CONSUMER_CURRENT,	  /* ConsumerGroupCurrentMemberAssignment: what it has */
+	FX_CONSUMER_REGEX,	  /* ConsumerGroupRegularExpression: what a pattern matches */
 };
 
 /* Types of groups, as ListGroups names them. */
@@ -77,6 +85,7 @@ struct fx_record {
 			bool is_member;	  /* the record that says that a member exists */
 			struct bytes key; /* as it stands in the log */
 		} foreign;
+		struct consumer_record consumer; /* FX_CONSUMER_... */
 	};
 };
 
@@ -122,10 +131,17 @@ enum fx_then {
 	FX_THEN_NEW_GROUP, /* keep the group that was made, or forget it */
 	FX_THEN_SYNC,	   /* hand out the assignments that the leader sent */
 	FX_THEN_REPLACE,   /* a static member has come back under a new id */
+	FX_THEN_CONSUMER,  /* replay, then set the member's deadlines */
 };
 
 struct group;
 struct member;
+
+/* FX_THEN_CONSUMER: whose session goes on. */
+struct fx_consumer {
+	struct str group, member_id;
+	int32_t session_ms;
+};
 
 struct fx {
 	struct arena arena;
@@ -143,6 +159,7 @@ struct fx {
 	struct group *group;
 	struct member *member;
 	struct fx_replaced *replaced;
+	struct fx_consumer consumer;
 	enum group_type was; /* the group, before it was made */
 };
 

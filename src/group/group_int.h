@@ -112,6 +112,8 @@ struct group {
 	int32_t delay_ms, delay_left_ms; /* of the initial rebalance that runs */
 	struct deadline join, sync;
 
+	struct consumer *consumer; /* of a consumer group; see consumer_int.h */
+
 	struct topic_offsets *topics;
 	struct foreign_key *foreign;
 };
@@ -124,7 +126,8 @@ struct shard {
 	struct rnd *rnd;
 	struct group *groups;
 	struct txn *txns;
-	size_t ghosts; /* groups of GROUP_NONE */
+	size_t ghosts;				       /* groups of GROUP_NONE */
+	const struct consumer_topics *consumer_topics; /* NULL: none is known */
 	void *user;
 	struct deadline expiry;
 	struct str expiry_from; /* where a look that was too long for one turn goes on */

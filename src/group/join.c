@@ -2,7 +2,7 @@
  * JoinGroup: who may be a member, under which id, and when the answer waits for a rebalance.
  * See shard.h for the KIPs.
  */
-#include "group/group_int.h"
+#include "group/consumer_int.h"
 
 /* Clients offer two or three; each is compared with each other. */
 #define JOIN_PROTOCOLS_MAX 1000
@@ -246,6 +246,8 @@ static void join_make(struct shard *shard, struct moment now, const struct join_
 	}
 	fx->was = group->type;
 	foreign_emit_tombstones(group, fx);
+	if (group->type == GROUP_CONSUMER)
+		consumer_emit_tombstones(group, fx);
 	shard_set_type(group, GROUP_CLASSIC);
 	group->since_ms = now.wall_ms;
 	join_emit_new(group, fx);
@@ -266,6 +268,7 @@ void join_settle_new(struct shard *shard, struct fx *fx, enum err err)
 
 	if (err == ERR_OK) {
 		foreign_clear(group);
+		consumer_clear(group);
 		return;
 	}
 	err = fx_append_err(err);
@@ -287,7 +290,8 @@ void join_handle(struct shard *shard, struct moment now, const struct join_ask *
 	}
 	if (group != NULL && group->type == GROUP_CLASSIC)
 		join_existing(group, now, ask, fx);
-	else if (group != NULL && group->type == GROUP_SHARE)
+	else if (group != NULL &&
+		 (group->type == GROUP_SHARE || consumer_members_len(group->consumer) > 0))
 		fx_join_failed(fx, ask->who, ERR_INCONSISTENT_GROUP_PROTOCOL, STR(""));
 	else if (ask->member_id.len > 0)
 		join_refuse(ask, ERR_UNKNOWN_MEMBER_ID, fx);

@@ -2,7 +2,7 @@
  * OffsetCommit, OffsetFetch, OffsetDelete, and the offsets of deleted topics. Changes are records
  * first: they take effect when they are in the log (FX_THEN_APPLY). See shard.h.
  */
-#include "group/group_int.h"
+#include "group/consumer_int.h"
 #include "group/jstr.h"
 
 /* -- commit -------------------------------------------------------------------------------------
@@ -33,6 +33,19 @@ static enum err offsets_check_classic(struct group *group, struct moment now,
 	return ERR_OK;
 }
 
+static enum err offsets_check_consumer(const struct consumer *c, const struct commit_ask *ask)
+{
+	const struct cmember *member = consumer_find(c, ask->member_id);
+
+	if (ask->generation < 0 && consumer_members_len(c) == 0)
+		return ERR_OK;
+	if (member == NULL)
+		return ERR_UNKNOWN_MEMBER_ID;
+	if (!ask->unknown_group_err)
+		return ERR_UNSUPPORTED_VERSION; /* before v9 nobody would understand the code */
+	return ask->generation == member->epoch ? ERR_OK : ERR_STALE_MEMBER_EPOCH;
+}
+
 static enum err offsets_check_commit(struct shard *shard, struct moment now,
 				     const struct commit_ask *ask)
 {
@@ -47,6 +60,7 @@ static enum err offsets_check_commit(struct shard *shard, struct moment now,
 	case GROUP_CLASSIC:
 		return offsets_check_classic(group, now, ask);
 	case GROUP_CONSUMER:
+		return offsets_check_consumer(group->consumer, ask);
 	case GROUP_STREAMS:
 		return ask->generation < 0 ? ERR_OK : ERR_UNKNOWN_MEMBER_ID;
 	default:
@@ -226,7 +240,8 @@ enum err offsets_delete(struct shard *shard, struct str group_id, struct offset_
 		    offsets_find(group, offsets[i].topic, offsets[i].partition);
 
 		offsets[i].err = ERR_OK;
-		if (subscription_has(&sub, offsets[i].topic))
+		if (subscription_has(&sub, offsets[i].topic) ||
+		    consumer_is_subscribed(group->consumer, offsets[i].topic))
 			offsets[i].err = ERR_GROUP_SUBSCRIBED_TO_TOPIC;
 		else if (of != NULL)
 			offsets_emit_tombstone(of, fx);

@@ -3,7 +3,7 @@
  * cannot have been written by a coordinator is taken as well as it can be, never refused. See
  * shard.h.
  */
-#include "group/group_int.h"
+#include "group/consumer_int.h"
 
 static void replay_member(struct group *group, const struct group_value *value,
 			  const struct member_value *from)
@@ -29,11 +29,14 @@ static void replay_group(struct group *group, const struct fx_record *record)
 	struct str protocol = value->protocol;
 
 	group_clear(group, ERR_UNKNOWN_MEMBER_ID, NULL);
-	foreign_clear(group);
 	if (record->tombstone) {
-		shard_set_type(group, GROUP_NONE);
+		/* That of a consumer group that has taken its place is another one's. */
+		if (group->type == GROUP_CLASSIC)
+			shard_set_type(group, GROUP_NONE);
 		return;
 	}
+	foreign_clear(group);
+	consumer_clear(group);
 	shard_set_type(group, GROUP_CLASSIC);
 	if (protocol.ptr == NULL && value->members_len > 0)
 		protocol = STR("");
@@ -89,6 +92,14 @@ void replay_record(struct shard *shard, const struct fx_record *record, int64_t 
 	case FX_FOREIGN:
 		replay_foreign(group, record);
 		break;
+	case FX_CONSUMER_GROUP:
+	case FX_CONSUMER_MEMBER:
+	case FX_CONSUMER_TARGET_EPOCH:
+	case FX_CONSUMER_TARGET:
+	case FX_CONSUMER_CURRENT:
+	case FX_CONSUMER_REGEX:
+		consumer_replay(group, record);
+		break;
 	}
 	shard_drop_if_void(group);
 	shard->keep->unlimited = unlimited;
@@ -108,6 +119,7 @@ void replay_done(struct shard *shard, struct moment now, struct fx *fx)
 			member_touch(m, now);
 		if (HASH_COUNT(group->members) > (size_t)shard->cfg->size_max)
 			rebalance_prepare(group, now, "it is larger than group.max.size", fx);
+		consumer_loaded(group, now);
 	}
 	shard_arm_expiry(shard, now);
 }

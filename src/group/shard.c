@@ -4,7 +4,7 @@
  * A group that is not there for anybody may still be in the table as GROUP_NONE, because offsets or
  * a transaction refer to it.
  */
-#include "group/group_int.h"
+#include "group/consumer_int.h"
 
 #include <stdlib.h>
 
@@ -17,6 +17,7 @@ const struct group_cfg group_cfg_default = {
     .metadata_max = 4096,
     .retention_ms = INT64_C(7) * 24 * 60 * 60 * 1000,
     .expiry_check_ms = 600000,
+    .consumer_session_ms = 45000,
 };
 
 struct shard *shard_new(const struct group_cfg *cfg, struct keep *keep, struct deadlines *deadlines,
@@ -51,7 +52,7 @@ static void shard_free_group(struct group *group)
 {
 	struct shard *shard = group->shard;
 
-	must(group->members == NULL && group->pending == NULL);
+	must(group->members == NULL && group->pending == NULL && group->consumer == NULL);
 	must(!deadline_is_set(&group->join) && !deadline_is_set(&group->sync));
 	if (group->type == GROUP_NONE)
 		shard->ghosts--;
@@ -73,6 +74,7 @@ void shard_free(struct shard *shard)
 
 		group_clear(group, ERR_NOT_COORDINATOR, &fx);
 		foreign_clear(group);
+		consumer_clear(group);
 		offsets_forget_all(group);
 		shard_free_group(group);
 	}
@@ -161,11 +163,15 @@ enum err shard_delete_group(struct shard *shard, struct str id, struct fx *fx)
 		return ERR_UNSUPPORTED_VERSION;
 	if (group->type == GROUP_CLASSIC && !group_is(group, STATE_EMPTY))
 		return ERR_NON_EMPTY_GROUP;
+	if (consumer_members_len(group->consumer) > 0)
+		return ERR_NON_EMPTY_GROUP;
 	for (struct topic_offsets *topic = group->topics; topic != NULL; topic = topic->hh.next)
 		for (size_t i = 0; i < topic->parts_len; i++)
 			offsets_emit_tombstone(topic->parts[i], fx);
 	if (group->type == GROUP_CLASSIC)
 		group_emit_tombstone(group, fx);
+	else if (group->type == GROUP_CONSUMER)
+		consumer_emit_tombstones(group, fx);
 	else
 		foreign_emit_tombstones(group, fx);
 	fx->then = FX_THEN_APPLY;
@@ -186,6 +192,10 @@ struct shard *deadline_shard(struct deadline *d)
 		return container_of(d, struct group, join)->shard;
 	case DEADLINE_SYNC:
 		return container_of(d, struct group, sync)->shard;
+	case DEADLINE_CONSUMER_SESSION:
+		return container_of(d, struct cmember, session)->group->shard;
+	case DEADLINE_CONSUMER_REBALANCE:
+		return container_of(d, struct cmember, rebalance)->group->shard;
 	case DEADLINE_EXPIRY:
 		return container_of(d, struct shard, expiry);
 	case DEADLINE_TXN_TIMEOUT:
@@ -220,6 +230,12 @@ void deadline_fire(struct moment now, struct deadline *d, struct fx *fx)
 	case DEADLINE_SYNC:
 		rebalance_sync_due(container_of(d, struct group, sync), now, fx);
 		return;
+	case DEADLINE_CONSUMER_SESSION:
+		consumer_session_due(container_of(d, struct cmember, session), now, fx);
+		return;
+	case DEADLINE_CONSUMER_REBALANCE:
+		consumer_rebalance_due(container_of(d, struct cmember, rebalance), now, fx);
+		return;
 	case DEADLINE_EXPIRY:
 		expiry_due(container_of(d, struct shard, expiry), now, fx);
 		return;
@@ -247,6 +263,10 @@ void shard_settle(struct shard *shard, struct moment now, struct fx *fx, enum er
 	case FX_THEN_APPLY:
 		shard_apply(shard, fx);
 		break;
+	case FX_THEN_CONSUMER:
+		shard_apply(shard, fx);
+		consumer_settle(shard, now, &fx->consumer);
+		break;
 	case FX_THEN_NEW_GROUP:
 		join_settle_new(shard, fx, err);
 		break;
@@ -264,10 +284,16 @@ void shard_settle(struct shard *shard, struct moment now, struct fx *fx, enum er
 	fx->then = FX_THEN_NOTHING;
 }
 
+static void shard_unload_group(struct group *group, struct fx *fx)
+{
+	group_clear(group, ERR_NOT_COORDINATOR, fx);
+	consumer_clear(group);
+}
+
 void shard_unload(struct shard *shard, struct fx *fx)
 {
 	must_be(shard, SHARD_MAGIC);
 	for (struct group *group = shard->groups; group != NULL; group = group->hh.next)
-		group_clear(group, ERR_NOT_COORDINATOR, fx);
+		shard_unload_group(group, fx);
 	deadline_clear(shard->deadlines, &shard->expiry);
 }

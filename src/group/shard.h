@@ -27,6 +27,8 @@ struct group_cfg {
 	int32_t metadata_max;			/* offset.metadata.max.bytes, in UTF-16 units */
 	int64_t retention_ms;			/* offsets.retention.minutes */
 	int64_t expiry_check_ms;		/* offsets.retention.check.interval.ms */
+	int32_t
+	    consumer_session_ms; /* group.consumer.session.timeout.ms, until a member says more */
 };
 
 extern const struct group_cfg group_cfg_default;

@@ -1,5 +1,5 @@
 /* What DescribeGroups and ListGroups show. See shard.h. */
-#include "group/group_int.h"
+#include "group/consumer_int.h"
 
 enum err view_describe(const struct shard *shard, struct str group_id, struct arena *arena,
 		       struct group_view *out)
@@ -10,8 +10,7 @@ enum err view_describe(const struct shard *shard, struct str group_id, struct ar
 	*out = (struct group_view){.state = STR("Dead"),
 				   .protocol_type = STR(""),
 				   .protocol = STR("")};
-	out->other_type =
-	    group != NULL && group->type != GROUP_CLASSIC && group->type != GROUP_CONSUMER;
+	out->other_type = group != NULL && group->type != GROUP_CLASSIC;
 	if (group == NULL || out->other_type)
 		return ERR_OK;
 	out->members_len = HASH_COUNT(group->members);
@@ -20,9 +19,7 @@ enum err view_describe(const struct shard *shard, struct str group_id, struct ar
 		return ERR_NOMEM;
 	out->found = true;
 	out->state = group_state_name(group->state);
-	if (group->type == GROUP_CONSUMER)
-		out->protocol_type = STR("consumer");
-	else if (group->protocol_type.ptr != NULL)
+	if (group->protocol_type.ptr != NULL)
 		out->protocol_type = group->protocol_type;
 	if (group_is(group, STATE_STABLE))
 		out->protocol = group->protocol;
@@ -62,6 +59,8 @@ bool view_next(const struct shard *shard, const void **pos, struct group_listed 
 	*out = (struct group_listed){.id = group->id,
 				     .state = group_state_name(group->state),
 				     .type = types[group->type]};
+	if (group->type == GROUP_CONSUMER)
+		out->state = consumer_state_name(group->consumer);
 	if (group->type != GROUP_CLASSIC)
 		out->protocol_type = out->type;
 	else

@@ -126,7 +126,7 @@ static void our_records_are_stocks(void **state)
 		arena_fini(&arena);
 		free(data);
 	}
-	assert_int_equal(seen, 9);
+	assert_int_equal(seen, 18);
 }
 
 static void a_retention_of_its_own_is_version_1(void **state)

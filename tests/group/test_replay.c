@@ -133,16 +133,15 @@ static void groups_of_other_types_are_listed_only(void **state)
 	assert_int_equal(shard_groups_len(w->shard), 0);
 }
 
-static void a_consumer_group_turns_classic_when_a_classic_member_joins(void **state)
+static void a_streams_group_turns_classic_when_a_classic_member_joins(void **state)
 {
 	struct world *w = *state;
 	struct asker a;
-	struct fx_record one = world_foreign(w, "g", GROUP_CONSUMER, "k1", false);
-	struct fx_record two = world_foreign(w, "g", GROUP_CONSUMER, "k2", true);
+	struct fx_record one = world_foreign(w, "g", GROUP_STREAMS, "k1", false);
+	struct fx_record two = world_foreign(w, "g", GROUP_STREAMS, "k2", true);
 
 	replay_record(w->shard, &one, -1);
 	replay_record(w->shard, &two, -1);
-	assert_string_equal(world_state(w), "Empty 0");
 	assert_int_equal(world_commit(w, "", -1, "t", 0, 5), ERR_OK);
 	assert_int_equal(world_commit(w, "m", 3, "t", 0, 6), ERR_UNKNOWN_MEMBER_ID);
 	w->fails = ERR_NOSPACE;
@@ -165,7 +164,7 @@ int main(void)
 	    world_test(a_record_with_nothing_in_it),
 	    world_test(offsets_outlive_a_groups_tombstone),
 	    world_test(groups_of_other_types_are_listed_only),
-	    world_test(a_consumer_group_turns_classic_when_a_classic_member_joins),
+	    world_test(a_streams_group_turns_classic_when_a_classic_member_joins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

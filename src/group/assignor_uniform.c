@@ -1,0 +1,263 @@
+/*
+ * The uniform assignor: keep, give, balance. See assignor.h.
+ *
+ * keep     each member keeps of its last target what it still subscribes to
+ * give     what is free goes to the subscriber that has least, topics with few subscribers first
+ * balance  topic by topic, a partition moves from the subscriber that has most to the one that has
+ *          least, as long as they differ by two or more; until a whole round moves nothing. Each
+ *          move makes the sum of the squared loads smaller, so this ends; the rounds are bounded
+ *          nevertheless.
+ *
+ * A partition is a number here: topics in order, partitions within. Work is in proportion to
+ * partitions and subscriptions, and for each partition that moves, to the topic's subscribers.
+ */
+#include "group/assignor.h"
+
+#include <stdlib.h>
+
+#define UNIFORM_ROUNDS_MAX 100
+#define NOBODY		   (-1)
+
+struct uniform {
+	const struct assignor_spec *spec;
+	size_t *first;	 /* of a topic's partitions; one more at the end */
+	int32_t *owner;	 /* of each partition: a member, or NOBODY */
+	int32_t *behind; /* of each partition: the next of the same owner in the topic in hand */
+	size_t *load;	 /* of each member */
+	int32_t *head;	 /* of each member: its first partition in the topic in hand */
+	size_t *subs_at; /* where a topic's subscribers begin; one more at the end */
+	uint32_t *subs;	 /* members */
+};
+
+static bool uniform_alloc(struct uniform *u, const struct assignor_spec *spec, struct arena *arena)
+{
+	size_t partitions = 0, subscriptions = 0;
+
+	*u = (struct uniform){.spec = spec};
+	for (size_t t = 0; t < spec->topics_len; t++)
+		partitions += (size_t)spec->topics[t].partitions_len;
+	for (size_t m = 0; m < spec->members_len; m++)
+		subscriptions += spec->members[m].topics_len;
+	u->first = arena_array(arena, spec->topics_len + 1, sizeof(*u->first));
+	u->owner = arena_array(arena, partitions + 1, sizeof(*u->owner));
+	u->behind = arena_array(arena, partitions + 1, sizeof(*u->behind));
+	u->load = arena_array(arena, spec->members_len + 1, sizeof(*u->load));
+	u->head = arena_array(arena, spec->members_len + 1, sizeof(*u->head));
+	u->subs_at = arena_array(arena, spec->topics_len + 2, sizeof(*u->subs_at));
+	u->subs = arena_array(arena, subscriptions + 1, sizeof(*u->subs));
+	return !arena->failed;
+}
+
+/* Lists each topic's subscribers: counts, then places. */
+static void uniform_index(struct uniform *u)
+{
+	const struct assignor_spec *spec = u->spec;
+
+	for (size_t t = 0; t < spec->topics_len; t++)
+		u->first[t + 1] = u->first[t] + (size_t)spec->topics[t].partitions_len;
+	for (size_t p = 0; p < u->first[spec->topics_len]; p++)
+		u->owner[p] = NOBODY;
+	for (size_t m = 0; m < spec->members_len; m++)
+		for (size_t i = 0; i < spec->members[m].topics_len; i++)
+			u->subs_at[spec->members[m].topics[i] + 2]++;
+	for (size_t t = 0; t < spec->topics_len; t++)
+		u->subs_at[t + 2] += u->subs_at[t + 1];
+	for (size_t m = 0; m < spec->members_len; m++)
+		for (size_t i = 0; i < spec->members[m].topics_len; i++)
+			u->subs[u->subs_at[spec->members[m].topics[i] + 1]++] = (uint32_t)m;
+}
+
+static void uniform_keep(struct uniform *u, size_t m)
+{
+	const struct assignor_member *member = &u->spec->members[m];
+	size_t i = 0;
+
+	for (size_t k = 0; k < member->before.len; k++) {
+		const struct tp *tp = &member->before.at[k];
+		const struct assignor_topic *topic = NULL;
+		size_t p;
+
+		while (i < member->topics_len &&
+		       memcmp(u->spec->topics[member->topics[i]].id.b, tp->topic.b, 16) < 0)
+			i++;
+		if (i == member->topics_len)
+			return;
+		topic = &u->spec->topics[member->topics[i]];
+		if (!uuid_eq(topic->id, tp->topic) || tp->partition >= topic->partitions_len)
+			continue;
+		p = u->first[member->topics[i]] + (size_t)tp->partition;
+		if (u->owner[p] != NOBODY)
+			continue;
+		u->owner[p] = (int32_t)m;
+		u->load[m]++;
+	}
+}
+
+/* The subscriber with the least load; of those with a partition in hand, the one with the most. */
+static uint32_t uniform_least(const struct uniform *u, size_t t)
+{
+	uint32_t best = u->subs[u->subs_at[t]];
+
+	for (size_t i = u->subs_at[t] + 1; i < u->subs_at[t + 1]; i++)
+		if (u->load[u->subs[i]] < u->load[best])
+			best = u->subs[i];
+	return best;
+}
+
+static int32_t uniform_most(const struct uniform *u, size_t t)
+{
+	int32_t best = NOBODY;
+
+	for (size_t i = u->subs_at[t]; i < u->subs_at[t + 1]; i++)
+		if (u->head[u->subs[i]] != NOBODY &&
+		    (best == NOBODY || u->load[u->subs[i]] > u->load[best]))
+			best = (int32_t)u->subs[i];
+	return best;
+}
+
+/* A heap of the topic's subscribers by load, least on top; then in their order. */
+static bool uniform_before(const struct uniform *u, uint32_t a, uint32_t b)
+{
+	return u->load[a] != u->load[b] ? u->load[a] < u->load[b] : a < b;
+}
+
+static void uniform_sift(const struct uniform *u, uint32_t *heap, size_t len, size_t at)
+{
+	for (;;) {
+		size_t child = 2 * at + 1;
+		uint32_t moved = heap[at];
+
+		if (child >= len)
+			return;
+		if (child + 1 < len && uniform_before(u, heap[child + 1], heap[child]))
+			child++;
+		if (!uniform_before(u, heap[child], moved))
+			return;
+		heap[at] = heap[child];
+		heap[child] = moved;
+		at = child;
+	}
+}
+
+static void uniform_give(struct uniform *u, size_t t)
+{
+	uint32_t *heap = u->subs + u->subs_at[t];
+	size_t len = u->subs_at[t + 1] - u->subs_at[t];
+
+	if (len == 0)
+		return;
+	for (size_t i = len; i-- > 0;)
+		uniform_sift(u, heap, len, i);
+	for (size_t p = u->first[t]; p < u->first[t + 1]; p++) {
+		if (u->owner[p] != NOBODY)
+			continue;
+		u->owner[p] = (int32_t)heap[0];
+		u->load[heap[0]]++;
+		uniform_sift(u, heap, len, 0);
+	}
+}
+
+/* Chains each subscriber's partitions of this topic. */
+static void uniform_chain(struct uniform *u, size_t t)
+{
+	for (size_t i = u->subs_at[t]; i < u->subs_at[t + 1]; i++)
+		u->head[u->subs[i]] = NOBODY;
+	for (size_t p = u->first[t]; p < u->first[t + 1]; p++) {
+		u->behind[p] = u->head[u->owner[p]];
+		u->head[u->owner[p]] = (int32_t)p;
+	}
+}
+
+static bool uniform_balance(struct uniform *u, size_t t)
+{
+	bool moved = false;
+
+	if (u->subs_at[t + 1] - u->subs_at[t] < 2)
+		return false;
+	uniform_chain(u, t);
+	for (size_t i = u->first[t]; i < u->first[t + 1]; i++) {
+		int32_t from = uniform_most(u, t), p;
+		uint32_t to = uniform_least(u, t);
+
+		if (from == NOBODY || u->load[from] < u->load[to] + 2)
+			break;
+		p = u->head[from];
+		u->head[from] = u->behind[p];
+		u->behind[p] = u->head[to];
+		u->head[to] = p;
+		u->owner[p] = (int32_t)to;
+		u->load[from]--;
+		u->load[to]++;
+		moved = true;
+	}
+	return moved;
+}
+
+static enum err uniform_write(const struct uniform *u, struct arena *arena)
+{
+	struct assignor_member *members = u->spec->members;
+	struct tp **next = arena_array(arena, u->spec->members_len + 1, sizeof(*next));
+
+	for (size_t m = 0; m < u->spec->members_len && !arena->failed; m++) {
+		next[m] = arena_array(arena, u->load[m] + 1, sizeof(**next));
+		members[m].target = (struct tpset){next[m], u->load[m]};
+	}
+	if (arena->failed)
+		return ERR_NOMEM;
+	for (size_t t = 0; t < u->spec->topics_len; t++)
+		for (size_t p = u->first[t]; p < u->first[t + 1]; p++)
+			if (u->owner[p] != NOBODY)
+				*next[u->owner[p]]++ =
+				    (struct tp){.topic = u->spec->topics[t].id,
+						.partition = (int32_t)(p - u->first[t])};
+	return ERR_OK;
+}
+
+/* Topics by their number of subscribers: who has no choice is served first. */
+struct uniform_turn {
+	size_t subscribers, topic;
+};
+
+static int uniform_turn_compare(const void *left, const void *right)
+{
+	const struct uniform_turn *a = left, *b = right;
+
+	if (a->subscribers != b->subscribers)
+		return a->subscribers < b->subscribers ? -1 : 1;
+	return (a->topic > b->topic) - (a->topic < b->topic);
+}
+
+static enum err uniform_give_all(struct uniform *u, struct arena *arena)
+{
+	size_t len = u->spec->topics_len;
+	struct uniform_turn *turns = arena_array(arena, len + 1, sizeof(*turns));
+
+	if (turns == NULL)
+		return ERR_NOMEM;
+	for (size_t t = 0; t < len; t++)
+		turns[t] = (struct uniform_turn){u->subs_at[t + 1] - u->subs_at[t], t};
+	qsort(turns, len, sizeof(*turns), uniform_turn_compare);
+	for (size_t i = 0; i < len; i++)
+		uniform_give(u, turns[i].topic);
+	return ERR_OK;
+}
+
+enum err assignor_uniform(struct assignor_spec *spec, struct arena *arena)
+{
+	struct uniform u;
+	bool moved = true;
+
+	if (!uniform_alloc(&u, spec, arena))
+		return ERR_NOMEM;
+	uniform_index(&u);
+	for (size_t m = 0; m < spec->members_len; m++)
+		uniform_keep(&u, m);
+	if (uniform_give_all(&u, arena) != ERR_OK)
+		return ERR_NOMEM;
+	for (int round = 0; round < UNIFORM_ROUNDS_MAX && moved; round++) {
+		moved = false;
+		for (size_t t = 0; t < spec->topics_len; t++)
+			moved = uniform_balance(&u, t) || moved;
+	}
+	return uniform_write(&u, arena);
+}

@@ -1,0 +1,495 @@
+/*
+ * ConsumerGroupHeartbeat, in the order of Kafka's coordinator: check the request; find the member
+ * or let it join; take over what it says of itself; a new epoch when subscriptions or topics have
+ * changed; a new target for a new epoch; one step of this member towards its target.
+ *
+ * Everything is computed beside the state and written down; the state follows when the records are
+ * in the log (FX_THEN_CONSUMER).
+ */
+#include "group/assignor.h"
+#include "group/consumer_int.h"
+
+struct heartbeat {
+	struct cevent ev;
+	const struct consumer_ask *ask;
+	struct consumer_answer *answer;
+	struct cnext next;
+	bool tells_new; /* what it says of itself is to be written */
+};
+
+static enum err refuse(struct heartbeat *hb, enum err err, struct str message)
+{
+	hb->answer->message = message;
+	return err;
+}
+
+#define REFUSE(hb, err, ...) refuse(hb, err, arena_printf(&(hb)->ev.fx->arena, __VA_ARGS__))
+
+/* -- the request --------------------------------------------------------------------------------
+ */
+
+static bool heartbeat_is_blank(struct str s)
+{
+	return s.ptr != NULL && str_trim(s).len == 0;
+}
+
+static enum err heartbeat_check_join(struct heartbeat *hb)
+{
+	const struct consumer_ask *ask = hb->ask;
+
+	if (ask->rebalance_ms == -1)
+		return REFUSE(hb, ERR_INVALID_REQUEST,
+			      "RebalanceTimeoutMs must be provided in first request.");
+	if (!ask->has_owned || ask->owned.len > 0)
+		return REFUSE(hb, ERR_INVALID_REQUEST,
+			      "TopicPartitions must be empty when (re-)joining.");
+	if (!ask->has_topics && ask->regex.ptr == NULL)
+		return REFUSE(
+		    hb, ERR_INVALID_REQUEST,
+		    "Either SubscribedTopicNames or SubscribedTopicRegex must be non-null "
+		    "when (re-)joining.");
+	return ERR_OK;
+}
+
+static enum err heartbeat_check_names(struct heartbeat *hb)
+{
+	const struct consumer_ask *ask = hb->ask;
+
+	if (heartbeat_is_blank(ask->group))
+		return REFUSE(hb, ERR_INVALID_REQUEST, "GroupId can't be empty.");
+	if (heartbeat_is_blank(ask->instance_id))
+		return REFUSE(hb, ERR_INVALID_REQUEST, "InstanceId can't be empty.");
+	if (heartbeat_is_blank(ask->rack_id))
+		return REFUSE(hb, ERR_INVALID_REQUEST, "RackId can't be empty.");
+	if (heartbeat_is_blank(ask->member_id) &&
+	    !(ask->wants_member_id && ask->member_epoch == CONSUMER_EPOCH_JOIN))
+		return REFUSE(hb, ERR_INVALID_REQUEST, "MemberId can't be empty.");
+	return ERR_OK;
+}
+
+static enum err heartbeat_check(struct heartbeat *hb)
+{
+	const struct consumer_ask *ask = hb->ask;
+	enum err err = heartbeat_check_names(hb);
+
+	if (err != ERR_OK)
+		return err;
+	if (ask->member_epoch == CONSUMER_EPOCH_JOIN)
+		err = heartbeat_check_join(hb);
+	else if (ask->member_epoch == CONSUMER_EPOCH_LEAVE_STATIC && ask->instance_id.ptr == NULL)
+		err = REFUSE(hb, ERR_INVALID_REQUEST, "InstanceId can't be null.");
+	else if (ask->member_epoch < CONSUMER_EPOCH_LEAVE_STATIC)
+		err = REFUSE(hb, ERR_INVALID_REQUEST, "MemberEpoch is invalid.");
+	if (err != ERR_OK)
+		return err;
+	if (ask->assignor.ptr != NULL && assignor_by_name(ask->assignor) == NULL)
+		return REFUSE(hb, ERR_UNSUPPORTED_ASSIGNOR,
+			      "ServerAssignor %.*s is not supported. Supported assignors: uniform, "
+			      "range.",
+			      STR_ARG(ask->assignor));
+	return ERR_OK;
+}
+
+/* -- group and member ---------------------------------------------------------------------------
+ */
+
+static enum err heartbeat_find_group(struct heartbeat *hb)
+{
+	struct cevent *ev = &hb->ev;
+	struct group *group = shard_find(ev->shard, hb->ask->group);
+	bool joins = hb->ask->member_epoch == CONSUMER_EPOCH_JOIN;
+
+	if (group != NULL && group->type == GROUP_CLASSIC && joins &&
+	    group_is(group, STATE_EMPTY) && group->pending == NULL) {
+		/* An empty classic group becomes this one; its offsets stay. */
+		group_emit_tombstone(group, ev->fx);
+		group = NULL;
+	}
+	if (group == NULL && !joins)
+		return REFUSE(hb, ERR_GROUP_ID_NOT_FOUND, "Consumer group %.*s not found.",
+			      STR_ARG(hb->ask->group));
+	if (group != NULL && group->type != GROUP_CONSUMER)
+		return REFUSE(hb, ERR_GROUP_ID_NOT_FOUND, "Group %.*s is not a consumer group.",
+			      STR_ARG(hb->ask->group));
+	ev->group = group;
+	ev->c = group != NULL ? group->consumer : NULL;
+	ev->epoch = ev->c != NULL ? ev->c->epoch : CONSUMER_EPOCH_FIRST;
+	ev->assignment_epoch = ev->c != NULL ? ev->c->assignment_epoch : 0;
+	return ERR_OK;
+}
+
+static enum err heartbeat_check_room(struct heartbeat *hb)
+{
+	const struct cevent *ev = &hb->ev;
+	const struct keep *keep = ev->shard->keep;
+
+	if (hb->ask->member_epoch != CONSUMER_EPOCH_JOIN ||
+	    consumer_find(ev->c, hb->ask->member_id) != NULL)
+		return ERR_OK;
+	if (consumer_members_len(ev->c) >= (size_t)ev->cfg->size_max)
+		return REFUSE(hb, ERR_GROUP_MAX_SIZE_REACHED,
+			      "The consumer group has reached its maximum capacity of %d members.",
+			      ev->cfg->size_max);
+	return keep->used_bytes < keep->cap_bytes ? ERR_OK : ERR_COORDINATOR_NOT_AVAILABLE;
+}
+
+/*
+ * A member may come with its previous epoch, if the answer that gave it the next one was lost: then
+ * it has nothing that is not its own.
+ */
+static enum err heartbeat_check_epoch(struct heartbeat *hb, const struct cmember *member)
+{
+	const struct consumer_ask *ask = hb->ask;
+
+	if (ask->member_epoch == member->epoch)
+		return ERR_OK;
+	if (ask->member_epoch < member->epoch && ask->member_epoch == member->previous_epoch &&
+	    ask->has_owned && tpset_contains(member->assigned, ask->owned))
+		return ERR_OK;
+	return REFUSE(hb, ERR_FENCED_MEMBER_EPOCH,
+		      "The consumer group member has a %s member epoch (%d) than the one known by "
+		      "the group coordinator (%d). The member must abandon all its partitions and "
+		      "rejoin.",
+		      ask->member_epoch > member->epoch ? "greater" : "smaller", ask->member_epoch,
+		      member->epoch);
+}
+
+static void heartbeat_continue(struct heartbeat *hb, const struct cmember *member)
+{
+	hb->next = (struct cnext){.old = member,
+				  .id = hb->ask->member_id,
+				  .about = member->about,
+				  .epoch = member->epoch,
+				  .previous_epoch = member->previous_epoch,
+				  .state = member->state,
+				  .assigned = member->assigned,
+				  .revoking = member->revoking,
+				  .target = member->target};
+}
+
+static struct tpset heartbeat_copy_set(struct fx *fx, struct tpset set)
+{
+	struct tp *copy = fx_alloc(fx, set.len, sizeof(*copy));
+
+	if (set.len > 0)
+		memcpy(copy, set.at, set.len * sizeof(*copy));
+	return (struct tpset){copy, set.len};
+}
+
+static struct consumer_about heartbeat_copy_about(struct fx *fx, const struct consumer_about *from)
+{
+	struct str *topics = fx_alloc(fx, from->topics_len, sizeof(*topics));
+
+	for (size_t i = 0; i < from->topics_len; i++)
+		topics[i] = fx_str(fx, from->topics[i]);
+	return (struct consumer_about){.instance_id = fx_str(fx, from->instance_id),
+				       .rack_id = fx_str(fx, from->rack_id),
+				       .client_id = fx_str(fx, from->client_id),
+				       .client_host = fx_str(fx, from->client_host),
+				       .assignor = fx_str(fx, from->assignor),
+				       .regex = fx_str(fx, from->regex),
+				       .topics = topics,
+				       .topics_len = from->topics_len,
+				       .rebalance_ms = from->rebalance_ms};
+}
+
+/*
+ * The member by another id takes its place, with all that it had: copies, as the first record of
+ * this event takes the old one away.
+ */
+static void heartbeat_replace(struct heartbeat *hb, const struct cmember *member)
+{
+	struct cevent *ev = &hb->ev;
+
+	heartbeat_continue(hb, member);
+	hb->next.old = NULL;
+	hb->next.about = heartbeat_copy_about(ev->fx, &member->about);
+	hb->next.assigned = heartbeat_copy_set(ev->fx, member->assigned);
+	hb->next.revoking = heartbeat_copy_set(ev->fx, member->revoking);
+	hb->next.target = heartbeat_copy_set(ev->fx, member->target);
+	hb->next.epoch = 0;
+	hb->next.previous_epoch = 0;
+	ev->gone = member;
+	consumer_emit_removal(ev, member->id);
+	consumer_emit_member(ev, hb->next.id, &hb->next.about);
+	consumer_emit_target(ev, hb->next.id, hb->next.target);
+	consumer_emit_current(ev, &hb->next);
+}
+
+static enum err heartbeat_find_static(struct heartbeat *hb)
+{
+	const struct consumer_ask *ask = hb->ask;
+	const struct cmember *member = consumer_find_static(hb->ev.c, ask->instance_id);
+	bool joins = ask->member_epoch == CONSUMER_EPOCH_JOIN;
+
+	if (member == NULL && !joins)
+		return REFUSE(hb, ERR_UNKNOWN_MEMBER_ID, "Instance id %.*s is unknown.",
+			      STR_ARG(ask->instance_id));
+	if (member == NULL) {
+		hb->next.id = ask->member_id;
+		return ERR_OK;
+	}
+	if (str_eq(member->id, ask->member_id)) {
+		heartbeat_continue(hb, member);
+		return joins ? ERR_OK : heartbeat_check_epoch(hb, member);
+	}
+	if (!joins)
+		return REFUSE(hb, ERR_FENCED_INSTANCE_ID,
+			      "Static member %.*s with instance id %.*s was fenced by member %.*s.",
+			      STR_ARG(ask->member_id), STR_ARG(ask->instance_id),
+			      STR_ARG(member->id));
+	if (member->epoch != CONSUMER_EPOCH_LEAVE_STATIC)
+		return REFUSE(hb, ERR_UNRELEASED_INSTANCE_ID,
+			      "Static member %.*s with instance id %.*s cannot join the group "
+			      "because the instance id is owned by member %.*s.",
+			      STR_ARG(ask->member_id), STR_ARG(ask->instance_id),
+			      STR_ARG(member->id));
+	heartbeat_replace(hb, member);
+	return ERR_OK;
+}
+
+static enum err heartbeat_find_member(struct heartbeat *hb)
+{
+	const struct consumer_ask *ask = hb->ask;
+	const struct cmember *member = consumer_find(hb->ev.c, ask->member_id);
+	bool joins = ask->member_epoch == CONSUMER_EPOCH_JOIN;
+
+	hb->ev.next = &hb->next;
+	if (ask->instance_id.ptr != NULL)
+		return heartbeat_find_static(hb);
+	if (member == NULL && !joins)
+		return REFUSE(hb, ERR_UNKNOWN_MEMBER_ID,
+			      "Member %.*s is not a member of group %.*s.", STR_ARG(ask->member_id),
+			      STR_ARG(ask->group));
+	hb->next.id = ask->member_id;
+	if (member == NULL)
+		return ERR_OK;
+	heartbeat_continue(hb, member);
+	return joins ? ERR_OK : heartbeat_check_epoch(hb, member);
+}
+
+/* -- what it says of itself ---------------------------------------------------------------------
+ */
+
+static bool heartbeat_same_names(const struct consumer_about *a, const struct consumer_about *b)
+{
+	if (a->topics_len != b->topics_len)
+		return false;
+	for (size_t i = 0; i < a->topics_len; i++)
+		if (!str_eq(a->topics[i], b->topics[i]))
+			return false;
+	return true;
+}
+
+static bool heartbeat_same_about(const struct consumer_about *a, const struct consumer_about *b)
+{
+	return str_eq(a->instance_id, b->instance_id) && str_eq(a->rack_id, b->rack_id) &&
+	       str_eq(a->client_id, b->client_id) && str_eq(a->client_host, b->client_host) &&
+	       str_eq(a->assignor, b->assignor) && str_eq(a->regex, b->regex) &&
+	       a->rebalance_ms == b->rebalance_ms && heartbeat_same_names(a, b);
+}
+
+static void heartbeat_take_str(struct str *field, struct str told)
+{
+	if (told.ptr != NULL)
+		*field = told;
+}
+
+/* True: there is something to be assigned anew. */
+static bool heartbeat_take_about(struct heartbeat *hb)
+{
+	const struct consumer_ask *ask = hb->ask;
+	struct consumer_about *about = &hb->next.about, before = *about;
+	bool is_new = hb->next.old == NULL && hb->ev.gone == NULL;
+	bool changed;
+
+	heartbeat_take_str(&about->instance_id, ask->instance_id);
+	heartbeat_take_str(&about->rack_id, ask->rack_id);
+	heartbeat_take_str(&about->assignor, ask->assignor);
+	heartbeat_take_str(&about->regex, ask->regex);
+	about->client_id = ask->client_id.ptr != NULL ? ask->client_id : STR("");
+	about->client_host = ask->client_host;
+	if (ask->rebalance_ms != -1)
+		about->rebalance_ms = ask->rebalance_ms;
+	if (ask->has_topics) {
+		about->topics_len = ask->topics_len;
+		about->topics = consumer_sort_names(hb->ev.fx, ask->topics, &about->topics_len);
+	}
+	if (!str_eq(about->regex, before.regex))
+		consumer_drop_unused_regex(&hb->ev, before.regex);
+	changed = !heartbeat_same_names(about, &before) || !str_eq(about->regex, before.regex);
+	hb->tells_new = is_new || !heartbeat_same_about(about, &before);
+	return changed || is_new;
+}
+
+/* -- epochs -------------------------------------------------------------------------------------
+ */
+
+static void heartbeat_bump(struct heartbeat *hb, bool subscription_changed)
+{
+	struct cevent *ev = &hb->ev;
+	uint64_t version =
+	    ev->shard->consumer_topics != NULL ? ev->shard->consumer_topics->version : 0;
+	struct str *names;
+	size_t names_len;
+	int64_t hash;
+
+	if (!subscription_changed && ev->resolved == NULL && ev->c != NULL && ev->c->topics_seen &&
+	    ev->c->topics_version == version)
+		return;
+	consumer_subscribed(ev, &names, &names_len);
+	hash = consumer_hash(ev, names, names_len);
+	if (ev->c != NULL) {
+		ev->c->topics_seen = true;
+		ev->c->topics_version = version;
+		if (!subscription_changed && hash == ev->c->metadata_hash)
+			return;
+	}
+	ev->epoch++;
+	consumer_emit_group(ev, hash);
+}
+
+/* Not sooner than the interval after the last one: a crowd that comes at once is served at once. */
+static bool heartbeat_wants_target(const struct heartbeat *hb)
+{
+	const struct cevent *ev = &hb->ev;
+	int64_t since_ms;
+
+	if (ev->epoch <= ev->assignment_epoch)
+		return false;
+	if (ev->c == NULL || ev->c->assignment_epoch == 0 || ev->c->assignment_ms == 0)
+		return true;
+	since_ms = ev->now.wall_ms - ev->c->assignment_ms;
+	return since_ms < 0 || since_ms >= ev->cfg->assignment_ms;
+}
+
+/* -- all of it ----------------------------------------------------------------------------------
+ */
+
+static void heartbeat_answer(struct heartbeat *hb)
+{
+	const struct consumer_ask *ask = hb->ask;
+	const struct cnext *next = &hb->next;
+	bool is_full = ask->rebalance_ms != -1 && (ask->has_topics || ask->regex.ptr != NULL) &&
+		       ask->has_owned;
+
+	hb->answer->member_id = next->id;
+	hb->answer->member_epoch = next->epoch;
+	hb->answer->heartbeat_ms = hb->ev.cfg->heartbeat_ms;
+	hb->answer->has_assignment = ask->member_epoch == CONSUMER_EPOCH_JOIN || is_full ||
+				     next->old == NULL ||
+				     !tpset_equal(next->old->assigned, next->assigned);
+	/* A copy: what it is now may go with this event's records. */
+	if (hb->answer->has_assignment)
+		hb->answer->assigned = heartbeat_copy_set(hb->ev.fx, next->assigned);
+}
+
+/* A member's word without a change: no record, but its session goes on. */
+static void heartbeat_live_on(struct heartbeat *hb)
+{
+	struct cevent *ev = &hb->ev;
+	struct cmember *member = consumer_find(ev->c, hb->next.id);
+
+	must(member != NULL);
+	deadline_set(ev->shard->deadlines, &member->session, ev->now.mono_ms + ev->cfg->session_ms);
+}
+
+static enum err heartbeat_go_on(struct heartbeat *hb)
+{
+	struct cevent *ev = &hb->ev;
+	enum err err = heartbeat_check_room(hb);
+
+	if (err == ERR_OK)
+		err = heartbeat_find_member(hb);
+	if (err == ERR_OK)
+		err = consumer_resolve(ev, hb->ask->regex, &hb->answer->message);
+	if (err != ERR_OK)
+		return err;
+	/* The epoch first: should only a part get into the log, the next heartbeat sees to the
+	 * rest. */
+	heartbeat_bump(hb, heartbeat_take_about(hb));
+	if (hb->tells_new)
+		consumer_emit_member(ev, hb->next.id, &hb->next.about);
+	if (heartbeat_wants_target(hb)) {
+		err = consumer_assign(ev);
+		if (err != ERR_OK)
+			return ERR_COORDINATOR_NOT_AVAILABLE;
+	}
+	consumer_reconcile(ev, hb->ask->has_owned, hb->ask->owned);
+	heartbeat_answer(hb);
+	if (ev->fx->records_len == 0) {
+		heartbeat_live_on(hb);
+		return ERR_OK;
+	}
+	ev->fx->then = FX_THEN_CONSUMER;
+	ev->fx->consumer = (struct fx_consumer){.group = ev->group_id,
+						.member_id = hb->next.id,
+						.session_ms = ev->cfg->session_ms};
+	return ERR_OK;
+}
+
+static enum err heartbeat_leave(struct heartbeat *hb)
+{
+	const struct consumer_ask *ask = hb->ask;
+	const struct cmember *member = consumer_find(hb->ev.c, ask->member_id);
+
+	if (ask->instance_id.ptr != NULL) {
+		member = consumer_find_static(hb->ev.c, ask->instance_id);
+		if (member != NULL && !str_eq(member->id, ask->member_id))
+			return REFUSE(hb, ERR_FENCED_INSTANCE_ID,
+				      "Static member %.*s with instance id %.*s was fenced by "
+				      "member %.*s.",
+				      STR_ARG(ask->member_id), STR_ARG(ask->instance_id),
+				      STR_ARG(member->id));
+	}
+	if (member == NULL)
+		return REFUSE(hb, ERR_UNKNOWN_MEMBER_ID,
+			      "Member %.*s is not a member of group %.*s.", STR_ARG(ask->member_id),
+			      STR_ARG(ask->group));
+	hb->answer->member_id = ask->member_id;
+	hb->answer->member_epoch = ask->member_epoch;
+	if (ask->member_epoch == CONSUMER_EPOCH_LEAVE) {
+		consumer_remove(&hb->ev, member);
+		return ERR_OK;
+	}
+	/* For a while: its place is kept as long as its session lasts. */
+	heartbeat_continue(hb, member);
+	hb->next.epoch = CONSUMER_EPOCH_LEAVE_STATIC;
+	hb->next.revoking = TPSET_NONE;
+	consumer_emit_current(&hb->ev, &hb->next);
+	hb->ev.fx->then = FX_THEN_APPLY;
+	return ERR_OK;
+}
+
+/* A client of version 0 may leave it to the broker to find an id. */
+static void heartbeat_name_member(struct shard *shard, struct consumer_ask *ask, struct fx *fx)
+{
+	char text[UUID_TEXT_LEN + 1];
+
+	if (!ask->wants_member_id || ask->member_id.len > 0 ||
+	    ask->member_epoch != CONSUMER_EPOCH_JOIN)
+		return;
+	uuid_text(rnd_uuid(shard->rnd), text);
+	ask->member_id = fx_str(fx, str_of(text));
+}
+
+enum err consumer_heartbeat(struct shard *shard, struct moment now,
+			    const struct consumer_ask *asked, struct fx *fx,
+			    struct consumer_answer *answer)
+{
+	struct consumer_ask named = *asked, *ask = &named;
+	struct heartbeat hb = {.ask = ask, .answer = answer};
+	enum err err;
+
+	must_be(shard, SHARD_MAGIC);
+	*answer = (struct consumer_answer){.member_epoch = 0};
+	hb.ev = (struct cevent){
+	    .shard = shard, .now = now, .cfg = ask->cfg, .fx = fx, .group_id = ask->group};
+	heartbeat_name_member(shard, ask, fx);
+	err = heartbeat_check(&hb);
+	if (err == ERR_OK)
+		err = heartbeat_find_group(&hb);
+	if (err != ERR_OK)
+		return err;
+	return ask->member_epoch < 0 ? heartbeat_leave(&hb) : heartbeat_go_on(&hb);
+}

@@ -1,0 +1,152 @@
+/* What the files of consumer groups share; nobody else includes it. */
+#ifndef GROUP_CONSUMER_INT_H
+#define GROUP_CONSUMER_INT_H
+
+#include "group/consumer.h"
+#include "group/group_int.h"
+
+/* Of a group before its first member; in Kafka, too, the first assignment is of the next one. */
+#define CONSUMER_EPOCH_FIRST 1
+
+struct cmember {
+	struct group *group;
+	struct str id;
+	bool known; /* its member record is there; else it is what other records left */
+	struct consumer_about about;
+	int32_t epoch, previous_epoch;
+	enum consumer_member_state state;
+	struct tpset assigned, revoking; /* what it has; of that, what it shall give back */
+	struct tpset target;		 /* what it is to have */
+	struct deadline session, rebalance;
+	int32_t rebalance_epoch;    /* in which `rebalance` was set */
+	UT_hash_handle hh;	    /* consumer->members */
+	UT_hash_handle hh_instance; /* consumer->statics */
+};
+
+/* Who has a partition: nobody else may be given it meanwhile. */
+struct cowner {
+	struct tp tp; /* the key, without its epoch */
+	struct cmember *member;
+	UT_hash_handle hh;
+};
+
+/* What a pattern matched when it was last looked at. */
+struct cregex {
+	struct str regex;
+	struct str *topics;
+	size_t topics_len;
+	int64_t version, made_ms;
+	UT_hash_handle hh;
+};
+
+struct consumer {
+	int32_t epoch;	       /* of the group */
+	int64_t metadata_hash; /* of its topics when the epoch was set */
+	int32_t assignment_epoch;
+	int64_t assignment_ms;
+	uint64_t topics_version; /* of the topics that metadata_hash was last compared with */
+	bool topics_seen;
+	struct cmember *members, *statics;
+	struct cowner *owners;
+	struct cregex *regexes;
+};
+
+/* A member as it will be when this event's records are in: what handlers compute with. */
+struct cnext {
+	const struct cmember *old; /* as it is; NULL when new */
+	struct str id;
+	struct consumer_about about;
+	int32_t epoch, previous_epoch;
+	enum consumer_member_state state;
+	struct tpset assigned, revoking, target;
+	bool is_new_subscription;
+};
+
+/* One event on one group. */
+struct cevent {
+	struct shard *shard;
+	struct group *group; /* NULL: not there yet */
+	struct consumer *c;  /* NULL: likewise */
+	struct moment now;
+	const struct consumer_cfg *cfg; /* NULL outside of a member's request */
+	struct fx *fx;
+	struct str group_id;
+	/* The one that changes, and the one that goes: either may be NULL. */
+	struct cnext *next;
+	const struct cmember *gone;
+	int32_t epoch, assignment_epoch; /* as they will be */
+	const struct consumer_record
+	    *resolved; /* a pattern that this event has looked at, or NULL */
+};
+
+/* A walk over the members as of after the event; zeroed at its begin. `member` is NULL at the one
+ * that changes. */
+struct cpos {
+	bool begun, next_given;
+	const struct cmember *member;
+};
+
+/* -- consumer_state.c: state from records -- */
+void consumer_replay(struct group *group, const struct fx_record *record);
+/* All members and the rest go; answers nobody: heartbeats do not wait. */
+void consumer_clear(struct group *group);
+/* After the log is in: drops what is no member, sets sessions. */
+void consumer_loaded(struct group *group, struct moment now);
+struct cmember *consumer_find(const struct consumer *c, struct str id);
+struct cmember *consumer_find_static(const struct consumer *c, struct str instance_id);
+/* NULL: free. */
+const struct cmember *consumer_owner(const struct consumer *c, const struct tp *tp);
+size_t consumer_members_len(const struct consumer *c);
+struct str consumer_state_name(const struct consumer *c);
+
+/* -- consumer_emit.c: records from what is to be -- */
+void consumer_emit_group(struct cevent *ev, int64_t metadata_hash);
+void consumer_emit_member(struct cevent *ev, struct str id, const struct consumer_about *about);
+void consumer_emit_current(struct cevent *ev, const struct cnext *next);
+void consumer_emit_target(struct cevent *ev, struct str id, struct tpset target);
+void consumer_emit_target_epoch(struct cevent *ev);
+void consumer_emit_removal(struct cevent *ev, struct str id);
+void consumer_emit_tombstones(const struct group *group, struct fx *fx);
+
+/* -- consumer_topics.c: what members subscribe to -- */
+/* NULL at the end. */
+const struct consumer_about *consumer_next_about(const struct cevent *ev, struct cpos *pos);
+/* Topic names of all members, sorted, without doubles, as of after the event. */
+void consumer_subscribed(const struct cevent *ev, struct str **names, size_t *names_len);
+/* Of one member: its names and what its pattern matches. */
+void consumer_subscription(const struct cevent *ev, const struct consumer_about *about,
+			   struct str **names, size_t *names_len);
+/* A sorted copy without doubles. */
+const struct str *consumer_sort_names(struct fx *fx, const struct str *names, size_t *len);
+/* Changes when a subscribed topic comes, goes, or grows. */
+int64_t consumer_hash(const struct cevent *ev, const struct str *names, size_t names_len);
+bool consumer_is_subscribed(const struct consumer *c, struct str topic);
+
+/* -- consumer_target.c -- */
+/* The assignor that most members name; the default where none has a wish. */
+struct str consumer_assignor(const struct cevent *ev);
+/* A new target assignment for ev->epoch, into records; ev->next->target is set. */
+enum err consumer_assign(struct cevent *ev) must_check;
+
+/* -- consumer_reconcile.c -- */
+/* A step of the member towards its target; emits it when there was one. */
+void consumer_reconcile(struct cevent *ev, bool has_owned, struct tpset owned);
+
+/* -- consumer_leave.c -- */
+/* Out of the group, by its will or not. */
+void consumer_remove(struct cevent *ev, const struct cmember *member);
+void consumer_session_due(struct cmember *member, struct moment now, struct fx *fx);
+void consumer_rebalance_due(struct cmember *member, struct moment now, struct fx *fx);
+void consumer_settle(struct shard *shard, struct moment now, const struct fx_consumer *done);
+
+/* -- consumer_regex.c -- */
+/*
+ * Looks at which topics the pattern of ev->next is for, where that is not known or may have
+ * changed; emits what it found. regex: the one that the member now says, null: as before.
+ * ERR_INVALID_REGULAR_EXPRESSION with a message.
+ */
+enum err consumer_resolve(struct cevent *ev, struct str regex, struct str *message) must_check;
+/* After ev->gone or ev->next is known: patterns that no member has any more get tombstones. */
+void consumer_drop_unused_regex(struct cevent *ev, struct str regex);
+
+#endif

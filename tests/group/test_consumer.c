@@ -1,0 +1,489 @@
+/* Consumer groups (KIP-848), scenario by scenario. sim_consumer does the rest. */
+#include "group/consumer_int.h"
+#include "world.h"
+
+/* -- the topics there are -----------------------------------------------------------------------
+ */
+
+struct fake_topic {
+	const char *name;
+	int32_t partitions_len;
+};
+
+static struct fake_topic fake_topics[4];
+static struct consumer_topics fake_view;
+
+static bool fake_by_name(void *ctx, struct str name, struct uuid *id, int32_t *partitions_len)
+{
+	(void)ctx;
+	for (size_t i = 0; i < ARRAY_LEN(fake_topics); i++) {
+		if (fake_topics[i].name == NULL || !str_eq(name, str_of(fake_topics[i].name)))
+			continue;
+		*id = uuid_of(9, i);
+		*partitions_len = fake_topics[i].partitions_len;
+		return true;
+	}
+	return false;
+}
+
+static bool fake_next(void *ctx, struct str after, struct str *name)
+{
+	struct str best = STR_NULL;
+
+	(void)ctx;
+	for (size_t i = 0; i < ARRAY_LEN(fake_topics); i++) {
+		struct str one = str_of(fake_topics[i].name);
+
+		if (one.ptr != NULL && (after.ptr == NULL || str_cmp(one, after) > 0) &&
+		    (best.ptr == NULL || str_cmp(one, best) < 0))
+			best = one;
+	}
+	*name = best;
+	return best.ptr != NULL;
+}
+
+static int consumer_setup(void **state)
+{
+	int result = world_setup(state);
+	struct world *w = *state;
+
+	memset(fake_topics, 0, sizeof(fake_topics));
+	fake_topics[0] = (struct fake_topic){"t", 6};
+	fake_topics[1] = (struct fake_topic){"u", 2};
+	fake_view =
+	    (struct consumer_topics){.version = 1, .by_name = fake_by_name, .next = fake_next};
+	consumer_set_topics(w->shard, &fake_view);
+	return result;
+}
+
+/* -- members ------------------------------------------------------------------------------------
+ */
+
+static const struct consumer_cfg test_cfg = {.session_ms = 45000,
+					     .heartbeat_ms = 5000,
+					     .assignment_ms = 0,
+					     .size_max = 3,
+					     .assignor = {"uniform", 7}};
+
+struct consumer_client {
+	const char *id, *instance;
+	int32_t epoch;
+	struct tp owned[16];
+	size_t owned_len;
+	struct tp told[16];
+	size_t told_len;
+	bool gives_back; /* at once, whatever it is told to */
+	struct str topics[2];
+	size_t topics_len;
+	struct consumer_answer answer;
+};
+
+static void client_obey(struct consumer_client *c)
+{
+	c->owned_len = c->told_len;
+	memcpy(c->owned, c->told, sizeof(c->told));
+}
+
+static enum err client_send(struct world *w, struct consumer_client *c,
+			    const struct consumer_ask *ask)
+{
+	enum err err = consumer_heartbeat(w->shard, w->now, ask, &w->fx, &c->answer);
+
+	if (err == ERR_OK) {
+		c->epoch = c->answer.member_epoch;
+		if (c->answer.has_assignment) {
+			assert_true(c->answer.assigned.len <= 16);
+			c->told_len = c->answer.assigned.len;
+			for (size_t i = 0; i < c->told_len; i++)
+				c->told[i] = c->answer.assigned.at[i];
+			if (c->gives_back)
+				client_obey(c);
+		}
+		w->records = w->fx.records_len;
+		world_run(w);
+	} else {
+		fx_reset(&w->fx);
+	}
+	return err;
+}
+
+static struct consumer_ask client_ask(const struct consumer_client *c)
+{
+	return (struct consumer_ask){.group = STR("g"),
+				     .member_id = str_of(c->id),
+				     .member_epoch = c->epoch,
+				     .instance_id = str_of(c->instance),
+				     .client_id = STR("client"),
+				     .client_host = STR("/127.0.0.1"),
+				     .rebalance_ms = 30000,
+				     .has_topics = true,
+				     .topics = c->topics,
+				     .topics_len = c->topics_len,
+				     .has_owned = true,
+				     .owned = {c->owned, c->owned_len},
+				     .cfg = &test_cfg};
+}
+
+static enum err client_join(struct world *w, struct consumer_client *c)
+{
+	struct consumer_ask ask;
+
+	c->epoch = 0;
+	c->owned_len = 0;
+	if (c->topics_len == 0)
+		c->topics[c->topics_len++] = STR("t");
+	ask = client_ask(c);
+	return client_send(w, c, &ask);
+}
+
+static enum err client_beat(struct world *w, struct consumer_client *c)
+{
+	struct consumer_ask ask = client_ask(c);
+
+	ask.has_topics = false;
+	ask.rebalance_ms = -1;
+	return client_send(w, c, &ask);
+}
+
+static enum err client_leave(struct world *w, struct consumer_client *c, int32_t epoch)
+{
+	struct consumer_ask ask = client_ask(c);
+
+	ask.member_epoch = epoch;
+	return client_send(w, c, &ask);
+}
+
+static const struct consumer *group_now(struct world *w)
+{
+	struct group *group = shard_find(w->shard, STR("g"));
+
+	return group != NULL ? group->consumer : NULL;
+}
+
+static const char *state_now(struct world *w)
+{
+	static char text[16];
+
+	snprintf(text, sizeof(text), "%.*s", STR_ARG(consumer_state_name(group_now(w))));
+	return text;
+}
+
+/* -- scenarios ----------------------------------------------------------------------------------
+ */
+
+static void the_first_member_has_all(void **state)
+{
+	struct world *w = *state;
+	struct consumer_client a = {.id = "a", .gives_back = true};
+
+	assert_int_equal(client_join(w, &a), ERR_OK);
+	assert_int_equal(a.epoch, 2);
+	assert_true(a.answer.has_assignment);
+	assert_int_equal(a.owned_len, 6);
+	assert_int_equal(a.answer.heartbeat_ms, 5000);
+	assert_string_equal(state_now(w), "Stable");
+	assert_int_equal(client_beat(w, &a), ERR_OK);
+	assert_int_equal(w->records, 0); /* nothing new: nothing is written */
+	assert_false(a.answer.has_assignment);
+}
+
+static void a_partition_is_handed_on_when_given_back(void **state)
+{
+	struct world *w = *state;
+	struct consumer_client a = {.id = "a"}, b = {.id = "b", .gives_back = true};
+
+	a.gives_back = true;
+	assert_int_equal(client_join(w, &a), ERR_OK);
+	a.gives_back = false;
+	assert_int_equal(client_join(w, &b), ERR_OK);
+	assert_int_equal(b.epoch, 3);
+	assert_int_equal(b.owned_len, 0); /* a has all of them still */
+	assert_string_equal(state_now(w), "Reconciling");
+	assert_int_equal(client_beat(w, &a), ERR_OK);
+	assert_int_equal(a.epoch, 2); /* until it has given back */
+	assert_int_equal(a.told_len, 3);
+	assert_int_equal(client_beat(w, &b), ERR_OK);
+	assert_int_equal(b.owned_len, 0);
+	client_obey(&a);
+	assert_int_equal(client_beat(w, &a), ERR_OK);
+	assert_int_equal(a.epoch, 3);
+	assert_int_equal(client_beat(w, &b), ERR_OK);
+	assert_int_equal(b.owned_len, 3);
+	assert_false(tpset_overlaps((struct tpset){a.owned, a.owned_len},
+				    (struct tpset){b.owned, b.owned_len}));
+	assert_string_equal(state_now(w), "Stable");
+}
+
+static void who_does_not_give_back_is_out(void **state)
+{
+	struct world *w = *state;
+	struct consumer_client a = {.id = "a", .gives_back = true},
+			       b = {.id = "b", .gives_back = true};
+
+	assert_int_equal(client_join(w, &a), ERR_OK);
+	a.gives_back = false;
+	assert_int_equal(client_join(w, &b), ERR_OK);
+	assert_int_equal(client_beat(w, &a), ERR_OK);
+	for (int i = 0; i < 4; i++) {
+		world_advance(w, 8000);
+		(void)client_beat(w, &a);
+		(void)client_beat(w, &b);
+	}
+	assert_null(consumer_find(group_now(w), STR("a")));
+	assert_int_equal(client_beat(w, &a), ERR_UNKNOWN_MEMBER_ID);
+	assert_int_equal(b.owned_len, 6);
+}
+
+static void who_is_silent_is_out(void **state)
+{
+	struct world *w = *state;
+	struct consumer_client a = {.id = "a", .gives_back = true};
+
+	assert_int_equal(client_join(w, &a), ERR_OK);
+	world_advance(w, 44999);
+	assert_non_null(consumer_find(group_now(w), STR("a")));
+	world_advance(w, 1);
+	assert_null(consumer_find(group_now(w), STR("a")));
+	assert_string_equal(state_now(w), "Empty");
+	assert_int_equal(group_now(w)->epoch, 3);
+}
+
+static void epochs_fence(void **state)
+{
+	struct world *w = *state;
+	struct consumer_client a = {.id = "a", .gives_back = true},
+			       b = {.id = "b", .gives_back = true}, late;
+
+	assert_int_equal(client_beat(w, &a), ERR_INVALID_REQUEST); /* an epoch of 0 is a join */
+	a.epoch = 1;
+	assert_int_equal(client_beat(w, &a), ERR_GROUP_ID_NOT_FOUND);
+	assert_int_equal(client_join(w, &a), ERR_OK);
+	late = a;
+	late.epoch = 7;
+	assert_int_equal(client_beat(w, &late), ERR_FENCED_MEMBER_EPOCH);
+	assert_int_equal(client_join(w, &b), ERR_OK);
+	assert_int_equal(client_beat(w, &a), ERR_OK);
+	late = a; /* with what it has, and the epoch before the answer that it never saw */
+	assert_int_equal(client_beat(w, &a), ERR_OK);
+	assert_int_equal(a.epoch, 3);
+	assert_int_equal(late.epoch, 2);
+	assert_int_equal(client_beat(w, &late), ERR_OK);
+	assert_int_equal(late.epoch, 3);
+	late.epoch = 2;
+	late.owned[late.owned_len++] = (struct tp){uuid_of(9, 1), 0, 0};
+	assert_int_equal(client_beat(w, &late), ERR_FENCED_MEMBER_EPOCH);
+}
+
+static void a_group_has_its_limit(void **state)
+{
+	struct world *w = *state;
+	struct consumer_client all[4] = {{.id = "a"}, {.id = "b"}, {.id = "c"}, {.id = "d"}};
+
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(client_join(w, &all[i]), ERR_OK);
+	assert_int_equal(client_join(w, &all[3]), ERR_GROUP_MAX_SIZE_REACHED);
+	assert_int_equal(client_join(w, &all[2]), ERR_OK);
+	assert_int_equal(client_leave(w, &all[0], CONSUMER_EPOCH_LEAVE), ERR_OK);
+	assert_int_equal(client_join(w, &all[3]), ERR_OK);
+}
+
+static void a_static_member_comes_back(void **state)
+{
+	struct world *w = *state;
+	struct consumer_client a = {.id = "a", .instance = "i", .gives_back = true},
+			       b = {.id = "b", .instance = "i", .gives_back = true};
+
+	assert_int_equal(client_join(w, &a), ERR_OK);
+	assert_int_equal(client_join(w, &b), ERR_UNRELEASED_INSTANCE_ID);
+	assert_int_equal(client_leave(w, &a, CONSUMER_EPOCH_LEAVE_STATIC), ERR_OK);
+	assert_int_equal(a.epoch, CONSUMER_EPOCH_LEAVE_STATIC);
+	assert_int_equal(client_join(w, &b), ERR_OK);
+	assert_int_equal(b.owned_len, 6);
+	assert_int_equal(group_now(w)->epoch, 2); /* nobody else has noticed */
+	a.epoch = 2;
+	assert_int_equal(client_beat(w, &a), ERR_FENCED_INSTANCE_ID);
+	assert_int_equal(client_leave(w, &a, CONSUMER_EPOCH_LEAVE), ERR_FENCED_INSTANCE_ID);
+	assert_int_equal(client_leave(w, &b, CONSUMER_EPOCH_LEAVE), ERR_OK);
+	assert_string_equal(state_now(w), "Empty");
+}
+
+static void a_topic_that_grows_is_assigned_anew(void **state)
+{
+	struct world *w = *state;
+	struct consumer_client a = {.id = "a", .gives_back = true};
+
+	assert_int_equal(client_join(w, &a), ERR_OK);
+	fake_topics[0].partitions_len = 8;
+	fake_view.version++;
+	assert_int_equal(client_beat(w, &a), ERR_OK);
+	assert_int_equal(a.owned_len, 8);
+	fake_topics[2] = (struct fake_topic){"else", 1};
+	fake_view.version++;
+	assert_int_equal(client_beat(w, &a), ERR_OK);
+	assert_int_equal(w->records, 0); /* none of theirs */
+	fake_topics[0].name = NULL;
+	fake_view.version++;
+	assert_int_equal(client_beat(w, &a), ERR_OK);
+	assert_int_equal(a.owned_len, 0);
+}
+
+static void a_pattern_matches_whole_names(void **state)
+{
+	struct world *w = *state;
+	struct consumer_client a = {.id = "a", .gives_back = true};
+	struct consumer_ask ask = client_ask(&a);
+
+	fake_topics[2] = (struct fake_topic){"tt", 1};
+	ask.has_topics = false;
+	ask.regex = STR("t|x");
+	assert_int_equal(client_send(w, &a, &ask), ERR_OK);
+	assert_int_equal(a.owned_len, 6);
+	fake_topics[3] = (struct fake_topic){"x", 2};
+	fake_view.version++;
+	assert_int_equal(client_beat(w, &a), ERR_OK);
+	assert_int_equal(a.owned_len, 6); /* not yet: it was looked at a moment ago */
+	world_advance(w, 10000);
+	assert_int_equal(client_beat(w, &a), ERR_OK);
+	assert_int_equal(a.owned_len, 8);
+	ask = client_ask(&a);
+	ask.has_topics = false;
+	ask.regex = STR("t(");
+	assert_int_equal(client_send(w, &a, &ask), ERR_INVALID_REGULAR_EXPRESSION);
+	assert_non_null(a.answer.message.ptr);
+}
+
+static void requests_that_make_no_sense(void **state)
+{
+	struct world *w = *state;
+	struct consumer_client a = {.id = "a"};
+	struct consumer_ask ask;
+
+	a.topics[a.topics_len++] = STR("t");
+	ask = client_ask(&a);
+	ask.group = STR(" ");
+	assert_int_equal(client_send(w, &a, &ask), ERR_INVALID_REQUEST);
+	ask = client_ask(&a);
+	ask.member_id = STR("");
+	assert_int_equal(client_send(w, &a, &ask), ERR_INVALID_REQUEST);
+	ask.wants_member_id = true;
+	assert_int_equal(client_send(w, &a, &ask), ERR_OK);
+	assert_int_equal(a.answer.member_id.len, UUID_TEXT_LEN);
+	ask = client_ask(&a);
+	ask.member_epoch = -3;
+	assert_int_equal(client_send(w, &a, &ask), ERR_INVALID_REQUEST);
+	ask = client_ask(&a);
+	ask.assignor = STR("sticky");
+	assert_int_equal(client_send(w, &a, &ask), ERR_UNSUPPORTED_ASSIGNOR);
+	ask = client_ask(&a);
+	ask.member_epoch = 0;
+	ask.rebalance_ms = -1;
+	assert_int_equal(client_send(w, &a, &ask), ERR_INVALID_REQUEST);
+	assert_true(
+	    str_eq(a.answer.message, STR("RebalanceTimeoutMs must be provided in first request.")));
+}
+
+static void what_the_log_refuses_has_not_happened(void **state)
+{
+	struct world *w = *state;
+	struct consumer_client a = {.id = "a", .gives_back = true};
+
+	w->fails = ERR_NOSPACE;
+	(void)client_join(w, &a);
+	assert_null(group_now(w));
+	w->fails = ERR_OK;
+	assert_int_equal(client_join(w, &a), ERR_OK);
+	assert_int_equal(a.epoch, 2);
+	assert_int_equal(a.owned_len, 6);
+}
+
+static void offsets_are_committed_in_the_members_epoch(void **state)
+{
+	struct world *w = *state;
+	struct consumer_client a = {.id = "a", .gives_back = true};
+
+	assert_int_equal(client_join(w, &a), ERR_OK);
+	assert_int_equal(world_commit(w, "b", 2, "t", 0, 5), ERR_UNKNOWN_MEMBER_ID);
+	assert_int_equal(world_commit(w, "a", 2, "t", 0, 5), ERR_UNSUPPORTED_VERSION);
+	assert_int_equal(client_leave(w, &a, CONSUMER_EPOCH_LEAVE), ERR_OK);
+	assert_int_equal(world_commit(w, "", -1, "t", 0, 5), ERR_OK);
+	assert_int_equal(world_fetch(w, "t", 0), 5);
+}
+
+static void an_empty_classic_group_becomes_a_consumer_group_and_back(void **state)
+{
+	struct world *w = *state;
+	struct consumer_client a = {.id = "a", .gives_back = true};
+	struct asker classic;
+
+	world_stable(w, &classic);
+	assert_int_equal(world_commit(w, classic.member_id, 1, "t", 0, 4), ERR_OK);
+	assert_int_equal(client_join(w, &a), ERR_GROUP_ID_NOT_FOUND);
+	assert_int_equal(world_leave(w, classic.member_id, NULL), ERR_OK);
+	assert_int_equal(client_join(w, &a), ERR_OK);
+	assert_string_equal(state_now(w), "Stable");
+	assert_int_equal(world_fetch(w, "t", 0), 4);
+	world_join_old(w, &classic, "");
+	assert_int_equal(classic.err, ERR_INCONSISTENT_GROUP_PROTOCOL);
+	assert_int_equal(client_leave(w, &a, CONSUMER_EPOCH_LEAVE), ERR_OK);
+	world_stable(w, &classic);
+	assert_int_equal(world_fetch(w, "t", 0), 4);
+	assert_string_equal(world_state(w), "Stable 1");
+}
+
+static void a_group_without_members_can_be_deleted(void **state)
+{
+	struct world *w = *state;
+	struct consumer_client a = {.id = "a", .gives_back = true};
+
+	assert_int_equal(client_join(w, &a), ERR_OK);
+	assert_int_equal(shard_delete_group(w->shard, STR("g"), &w->fx), ERR_NON_EMPTY_GROUP);
+	assert_int_equal(client_leave(w, &a, CONSUMER_EPOCH_LEAVE), ERR_OK);
+	assert_int_equal(shard_delete_group(w->shard, STR("g"), &w->fx), ERR_OK);
+	world_run(w);
+	assert_null(shard_find(w->shard, STR("g")));
+}
+
+static bool stocks_by_name(void *ctx, struct str name, struct uuid *id, int32_t *partitions_len)
+{
+	(void)ctx;
+	*partitions_len = 3;
+	return str_eq(name, STR("t1")) && uuid_parse(STR("27I6WZYNTKuTRQs8JIe3DA"), id);
+}
+
+/* Seen in a record that Apache Kafka 4.3.1 wrote. */
+static void the_hash_of_topics_is_kafkas(void **state)
+{
+	struct world *w = *state;
+	struct str names[] = {STR("gone"), STR("t1")};
+	struct consumer_topics view = {.by_name = stocks_by_name};
+	struct cevent ev = {.shard = w->shard, .fx = &w->fx};
+
+	consumer_set_topics(w->shard, &view);
+	assert_true(consumer_hash(&ev, names, 2) == INT64_C(6700019495554973320));
+	assert_true(consumer_hash(&ev, names, 1) == 0);
+}
+
+#define consumer_test(name) cmocka_unit_test_setup_teardown(name, consumer_setup, world_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    consumer_test(the_first_member_has_all),
+	    consumer_test(the_hash_of_topics_is_kafkas),
+	    consumer_test(a_partition_is_handed_on_when_given_back),
+	    consumer_test(who_does_not_give_back_is_out),
+	    consumer_test(who_is_silent_is_out),
+	    consumer_test(epochs_fence),
+	    consumer_test(a_group_has_its_limit),
+	    consumer_test(a_static_member_comes_back),
+	    consumer_test(a_topic_that_grows_is_assigned_anew),
+	    consumer_test(a_pattern_matches_whole_names),
+	    consumer_test(requests_that_make_no_sense),
+	    consumer_test(what_the_log_refuses_has_not_happened),
+	    consumer_test(offsets_are_committed_in_the_members_epoch),
+	    consumer_test(an_empty_classic_group_becomes_a_consumer_group_and_back),
+	    consumer_test(a_group_without_members_can_be_deleted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
