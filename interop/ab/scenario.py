@@ -73,6 +73,11 @@ RECORDS = [
     step("consume-partition", "console-consumer", BOOT + "--topic one --partition 0 --offset 1 --timeout-ms 1500"),
     step("consume-group", "console-consumer", BOOT + "--topic t1 --from-beginning --group g1 --max-messages 6", unordered=True),
     step("consume-group-nothing", "console-consumer", BOOT + "--topic t1 --from-beginning --group g1 --timeout-ms 2500"),
+    step("consumer-protocol", "console-consumer", BOOT + "--topic t1 --from-beginning --group g848 --consumer-property group.protocol=consumer --max-messages 6", unordered=True),
+    step("consumer-protocol-list", "consumer-groups", BOOT + "--list --type consumer"),
+    step("consumer-protocol-describe", "consumer-groups", BOOT + "--describe --group g848", unordered=True),
+    step("consumer-protocol-members", "consumer-groups", BOOT + "--describe --group g848 --members --verbose"),
+    step("consumer-protocol-state", "consumer-groups", BOOT + "--describe --group g848 --state --verbose"),
     step("old-consume", "console-consumer", BOOT + "--topic t1 --from-beginning --group g2 --max-messages 6", version="2.8.2", unordered=True),
     step("consume-auto-created", "console-consumer", BOOT + "--topic fresh --from-beginning --timeout-ms 1500"),
 ]

@@ -13,6 +13,12 @@ from interop.lib.driverside import PollingMember, pack, say, serve, unpack  # py
 
 BOOTSTRAP = sys.argv[1]
 BASE = {"bootstrap.servers": BOOTSTRAP, "socket.timeout.ms": 20000}
+# In the consumer protocol (KIP-848) the broker sets the times.
+PROTOCOL = (
+    {"group.protocol": "consumer"}
+    if os.environ.get("GROUP_PROTOCOL") == "consumer"
+    else {"heartbeat.interval.ms": 500, "session.timeout.ms": int(os.environ.get("SESSION_TIMEOUT_MS", "10000"))}
+)
 
 
 def record(message):
@@ -112,8 +118,7 @@ class Member(PollingMember):
                 "group.id": group,
                 "auto.offset.reset": "earliest",
                 "enable.auto.commit": False,
-                "heartbeat.interval.ms": 500,
-                "session.timeout.ms": int(os.environ.get("SESSION_TIMEOUT_MS", "10000")),
+                **PROTOCOL,
             }
         )
         self.consumer.subscribe([topic], on_assign=self._assign, on_revoke=self._revoke, on_lost=self._revoke)
