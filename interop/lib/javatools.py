@@ -21,6 +21,7 @@ MAIN = {
         "get-offsets": TOOLS + "GetOffsetShell",
         "configs": "kafka.admin.ConfigCommand",
         "delete-records": TOOLS + "DeleteRecordsCommand",
+        "log-dirs": TOOLS + "LogDirsCommand",
         "cluster": TOOLS + "ClusterTool",
         "broker-api-versions": TOOLS + "BrokerApiVersionsCommand",
         "dump-log": TOOLS + "DumpLogSegments",
@@ -33,6 +34,7 @@ MAIN = {
         "get-offsets": "kafka.tools.GetOffsetShell",
         "configs": "kafka.admin.ConfigCommand",
         "delete-records": "kafka.admin.DeleteRecordsCommand",
+        "log-dirs": "kafka.admin.LogDirsCommand",
         "dump-log": "kafka.tools.DumpLogSegments",
     },
 }
