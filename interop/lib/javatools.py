@@ -25,6 +25,8 @@ MAIN = {
         "cluster": TOOLS + "ClusterTool",
         "broker-api-versions": TOOLS + "BrokerApiVersionsCommand",
         "dump-log": TOOLS + "DumpLogSegments",
+        "transactions": TOOLS + "TransactionsCommand",
+        "transact": "Transact",
     },
     "2.8.2": {
         "topics": "kafka.admin.TopicCommand",

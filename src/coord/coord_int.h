@@ -145,7 +145,8 @@ struct journal_source {
 	/* The record is in the log, at this offset. */
 	void (*appended)(void *ctx, size_t idx, int64_t at);
 	struct arena *arena;
-	int64_t producer_id; /* -1: not part of a transaction */
+	int32_t base_sequence; /* of the batches; it says nothing, but Kafka writes it */
+	int64_t producer_id;   /* -1: not part of a transaction */
 	int16_t producer_epoch, txn_version;
 	int64_t txn_guard;
 };

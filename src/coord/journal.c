@@ -26,7 +26,7 @@ static void journal_begin_batch(struct journal *journal)
 {
 	struct builder_options options = builder_options_default;
 
-	options.base_sequence = 0; /* as Kafka's coordinators have it, without a producer, too */
+	options.base_sequence = journal->source->base_sequence;
 	options.producer_id = journal->source->producer_id;
 	options.producer_epoch = journal->source->producer_epoch;
 	options.transactional = journal->source->producer_id >= 0;

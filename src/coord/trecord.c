@@ -30,6 +30,7 @@ void trecord_encode(const struct txn_record *record, int16_t transaction_version
 	v.previous_producer_id = from->previous_id;
 	v.next_producer_id = from->next_id;
 	v.client_transaction_version = from->client_version;
+	v.transaction_partitions = NULL; /* null while it is empty, else a list of any length */
 	if (from->state != TXN_EMPTY) {
 		v.transaction_partitions =
 		    transaction_log_value_partitions_schema_array(arena, from->topics_len);

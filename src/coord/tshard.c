@@ -265,6 +265,7 @@ enum err tshard_run(struct tshard *shard)
 					.encode = tshard_encode,
 					.appended = tshard_appended,
 					.arena = &txn->fx.arena,
+					.base_sequence = BATCH_NO_SEQUENCE,
 					.producer_id = -1,
 					.producer_epoch = -1};
 	enum err err = journal_append(&shard->log, &source);

@@ -42,26 +42,29 @@ static struct txn_record *endtxn_prepare(const struct txn_entry *entry, struct m
 	return record;
 }
 
+/* Under version 2 the end itself raises the epoch, and that fences; before, it must be raised here.
+ */
 void endtxn_fence(struct txn_entry *entry, struct moment now, int64_t fresh_id, bool *needs_id,
 		  struct tfx *fx)
 {
 	int16_t version = entry->txns->cfg->version, epoch = entry->value.epoch;
-	bool bumps = version >= EPOCH_BUMP_VERSION;
-	int64_t next_id = TXN_NO_PRODUCER;
 	struct txn_record *record;
+	int64_t next_id;
 
 	must(entry->value.state == TXN_ONGOING);
 	*needs_id = false;
-	if (bumps)
+	if (version >= EPOCH_BUMP_VERSION) {
 		next_id = endtxn_next_id(&entry->value, fresh_id, needs_id);
-	if (*needs_id)
+		if (*needs_id)
+			return;
+		record = endtxn_prepare(entry, now, false, version, epoch, fx);
+		record->value.next_id = next_id;
 		return;
+	}
 	if (epoch < TXN_EPOCH_MAX)
 		epoch++;
-	record = endtxn_prepare(entry, now, false, bumps ? version : 0, epoch, fx);
-	record->value.next_id = next_id;
-	if (!bumps)
-		record->last_epoch = TXN_NO_EPOCH;
+	record = endtxn_prepare(entry, now, false, 0, epoch, fx);
+	record->last_epoch = TXN_NO_EPOCH;
 }
 
 /* -- before version 2 ---------------------------------------------------------------------------

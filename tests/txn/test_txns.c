@@ -169,12 +169,12 @@ static void init_aborts_what_is_open(void **state)
 	assert_int_equal(add(w, 7, 0, "t", 1), ERR_OK);
 	assert_int_equal(init(w, -1, -1), ERR_CONCURRENT_TRANSACTIONS);
 	assert_int_equal(value(w)->state, TXN_PREPARE_ABORT);
-	assert_int_equal(value(w)->epoch, 2); /* fenced, and raised by the end */
+	assert_int_equal(value(w)->epoch, 1); /* raised by the end */
 	assert_int_equal(init(w, -1, -1), ERR_CONCURRENT_TRANSACTIONS);
 	complete(w);
 	assert_int_equal(value(w)->state, TXN_COMPLETE_ABORT);
 	assert_int_equal(init(w, -1, -1), ERR_OK);
-	assert_int_equal(w->out_epoch, 3);
+	assert_int_equal(w->out_epoch, 2);
 }
 
 static void used_up_epochs_give_a_new_id(void **state)
@@ -337,7 +337,8 @@ static void a_transaction_that_takes_too_long_is_aborted(void **state)
 	assert_int_equal(value(w)->state, TXN_PREPARE_ABORT);
 	complete(w);
 	assert_int_equal(end(w, 7, 0, true, 0), ERR_PRODUCER_FENCED);
-	assert_int_equal(end(w, 7, 0, true, 2), ERR_PRODUCER_FENCED);
+	assert_int_equal(end(w, 7, 0, true, 2), ERR_INVALID_TXN_STATE);
+	assert_int_equal(end(w, 7, 0, false, 2), ERR_OK);
 }
 
 static void ids_that_nobody_uses_are_forgotten(void **state)
