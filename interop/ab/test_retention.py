@@ -5,12 +5,11 @@ filled within seconds of the other), one batch a segment where SMALL is set. Bot
 Apache Kafka has come to rest, our segments and log start must become the same.
 """
 
-import struct
 import time
 
 import pytest
 
-from interop.lib import frames, wire
+from interop.lib.plain import create, delete_records, earliest, produce
 
 SMALL = {"internal.segment.bytes": "100"}
 DAY = 24 * 60
@@ -49,77 +48,12 @@ TOPICS = {
 }
 
 
-def ask(broker, api, version, **values):
-    message = frames.request(api, version, **values)
-    with wire.Connection("127.0.0.1", broker.port, timeout=30) as connection:
-        # The connection writes the header: key, version, correlation id, client id.
-        key = struct.unpack_from(">h", message)[0]
-        return connection.ask(key, version, message[8 + 2 + len("abuse") :])
-
-
-def create(broker, topic, settings):
-    configs = [{"Name": name, "Value": value} for name, value in settings.items()]
-    wanted = {"Name": topic, "NumPartitions": 1, "ReplicationFactor": 1, "Assignments": [], "Configs": configs}
-    answer = ask(broker, "CreateTopics", 2, Topics=[wanted], TimeoutMs=20000)
-    answer.take("i")
-    made = answer.array(lambda: (answer.string(), answer.take("h"), answer.string()))
-    assert made[0][1] == 0, made
-
-
-def until_led(topic, once):
-    """Asks again while a topic that is new, or a broker that has just started, has no leader yet. `once`: (error, result)"""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        error, result = once()
-        if error not in (3, 5, 6) or time.monotonic() > deadline:
-            assert error == 0, f"{topic}: error {error}"
-            return result
-        time.sleep(0.1)
-
-
-def produce(broker, topic, key, timestamp):
-    records = frames.batch(frames.record(b"value", key=key), timestamp=timestamp)
-    part = {"Name": topic, "PartitionData": [{"Index": 0, "Records": records}]}
-
-    def once():
-        answer = ask(broker, "Produce", 3, Acks=-1, TimeoutMs=10000, TopicData=[part])
-        answer.raw(4 + 2 + len(topic) + 4 + 4)
-        return answer.take("h"), None
-
-    until_led(topic, once)
-
-
-def delete_records(broker, topic, offset):
-    wanted = {"Name": topic, "Partitions": [{"PartitionIndex": 0, "Offset": offset}]}
-
-    def once():
-        answer = ask(broker, "DeleteRecords", 0, Topics=[wanted], TimeoutMs=10000)
-        answer.raw(4 + 4 + 2 + len(topic) + 4 + 4)
-        low = answer.take("q")
-        return answer.take("h"), low
-
-    assert until_led(topic, once) == offset
-
-
-def earliest(broker, topic):
-    wanted = {"Name": topic, "Partitions": [{"PartitionIndex": 0, "Timestamp": -2}]}
-
-    def once():
-        answer = ask(broker, "ListOffsets", 1, ReplicaId=-1, Topics=[wanted])
-        answer.raw(4 + 2 + len(topic) + 4 + 4)
-        error = answer.take("h")
-        answer.take("q")
-        return error, answer.take("q")
-
-    return until_led(topic, once)
-
-
 def fill(broker):
     for topic, (settings, ages, cut) in TOPICS.items():
         create(broker, topic, settings)
         now = int(time.time() * 1000)
         for number, age in enumerate(ages):
-            produce(broker, topic, b"k%d" % number, -1 if age is NONE else now - int(age * MINUTE_MS))
+            produce(broker, topic, b"value", b"k%d" % number, -1 if age is NONE else now - int(age * MINUTE_MS))
         if cut is not None:
             delete_records(broker, topic, cut)
 

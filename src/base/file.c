@@ -201,6 +201,12 @@ enum err file_sync_fs(int fd)
 	return file_result(file_may_fd("syncfs", fd) ? syncfs(fd) : -1);
 }
 
+enum err file_reserve(int fd, off_t pos, off_t len_bytes)
+{
+	return file_result(
+	    file_may("fallocate", NULL) ? fallocate(fd, FALLOC_FL_KEEP_SIZE, pos, len_bytes) : -1);
+}
+
 enum err file_rename(const char *from, const char *to)
 {
 	return file_result(file_may("rename", to) ? rename(from, to) : -1);
@@ -326,7 +332,11 @@ static enum err file_write_over(const char *path, struct bytes content, bool syn
 	if ((size_t)snprintf(temp, sizeof(temp), "%s.tmp", path) >= sizeof(temp))
 		return ERR_IO;
 	err = file_write_new(temp, content, sync);
-	return err == ERR_OK ? file_rename(temp, path) : err;
+	if (err == ERR_OK)
+		return file_rename(temp, path);
+	if (file_unlink(temp) != ERR_OK)
+		return err; /* it stays, until the next replacement takes the name */
+	return err;
 }
 
 enum err file_replace(const char *path, struct bytes content, bool durable)

@@ -50,6 +50,9 @@ enum err file_warm(int fd, off_t pos, size_t len_bytes) must_check;
 enum err file_size(int fd, off_t *size) must_check;
 enum err file_truncate(int fd, off_t size) must_check;
 enum err file_sync(int fd) must_check; /* fdatasync */
+/* Takes space for [pos, pos + len) and leaves the size as it is: writes there find it. Not every
+ * file system can. */
+enum err file_reserve(int fd, off_t pos, off_t len_bytes) must_check;
 /* syncfs: the whole file system that the open file is on. */
 enum err file_sync_fs(int fd) must_check;
 

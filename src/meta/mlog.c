@@ -16,6 +16,8 @@
 /* Apache Kafka reads metadata batches of at most 8 MB, and puts at most 10,000 records into one. */
 #define BATCH_BYTES_MAX	  ((size_t)4 << 20)
 #define BATCH_RECORDS_MAX 10000
+/* Kept behind the last batch: for starts, and for what deletes, on a full disk. */
+#define RESERVE_BYTES (128u << 10)
 
 int64_t mlog_next_offset(const struct mlog *log)
 {
@@ -148,6 +150,8 @@ enum err mlog_write(struct mlog *log)
 	if (err == ERR_OK) {
 		plog_lock(log->plog);
 		plog_append_as_leader(log->plog, &item, 1, log->epoch);
+		if (item.err == ERR_OK)
+			plog_reserve(log->plog, RESERVE_BYTES);
 		plog_unlock(log->plog);
 		err = item.err;
 	}
@@ -252,7 +256,8 @@ enum err mlog_lead(struct mlog *log)
 	must_be(log, MLOG_MAGIC);
 	log->epoch++;
 	err = write_quorum_state(log);
-	if (err != ERR_OK)
+	/* A start needs no space: the old file serves, see quorum_state_write. */
+	if (err != ERR_OK && (err != ERR_NOSPACE || log->next_offset == 0))
 		return err;
 	plog_lock(log->plog);
 	err = plog_assign_epoch(log->plog, log->epoch);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "partition/partition_int.h"
 
@@ -103,16 +104,28 @@ static void checkpointer_fail(struct logdir *logdir, enum err err, const char *d
 		logdir_fail(logdir, err, doing);
 }
 
-/* What was dropped below these log starts may be removed. In the order of the references. */
-static void checkpointer_tell_starts(struct checkpointer *ckpt, const struct logdir *logdir,
-				     const struct offsets *offsets)
+/*
+ * What was dropped below these log starts may be removed. In the order of the references. On a full
+ * disk removing is what makes room for the checkpoint: after a crash between the two such a log
+ * begins at its first segment, which must be there, so its name is synced first.
+ */
+static void checkpointer_tell_starts(struct checkpointer *ckpt, const struct offsets *offsets,
+				     bool durable)
 {
 	size_t next = 0;
 
-	for (size_t i = 0; i < ckpt->refs_len && next < offsets->len; i++)
-		if (checkpointer_dir(ckpt->refs[i]) == logdir)
-			partition_start_is_durable(ckpt->refs[i],
-						   offsets->log_starts[next++].offset);
+	for (size_t i = 0; i < ckpt->refs_len && next < offsets->len; i++) {
+		const struct checkpoint_entry *entry = &offsets->log_starts[next];
+		struct partition *part = ckpt->refs[i];
+
+		if (entry->topic.ptr != partition_topic(part).ptr || entry->partition != part->idx)
+			continue;
+		next++;
+		if (!plog_awaits_start(part->log) ||
+		    (!durable && file_sync_dir(plog_dir(part->log)) != ERR_OK))
+			continue;
+		partition_start_is_durable(part, entry->offset);
+	}
 }
 
 /* What the files hold of each partition is its own now. */
@@ -147,8 +160,8 @@ static enum err checkpointer_run_dir(struct checkpointer *ckpt, struct logdir *l
 					    : offsets_write(&offsets, logdir);
 	if (err == ERR_OK)
 		err = checkpointer_trust(ckpt, logdir);
-	if (err == ERR_OK)
-		checkpointer_tell_starts(ckpt, logdir, &offsets);
+	if (err == ERR_OK || err == ERR_NOSPACE)
+		checkpointer_tell_starts(ckpt, &offsets, err == ERR_OK);
 	offsets_fini(&offsets);
 	if (err != ERR_OK)
 		checkpointer_fail(logdir, err, "write the checkpoints");

@@ -366,6 +366,11 @@ bool plog_front(struct plog *log, struct plog_front *front) must_check;
 /* [worker] Drops it, if it still ends there and may go. */
 enum err plog_drop_first(struct plog *log, int64_t end_offset,
 			 struct plog_retained *retained) must_check;
+/*
+ * [lock] Keeps at least ahead_bytes / 2 of space behind the last batch, for a log that must be
+ * written to on a full disk. Nothing when there is none to be had, or the file system cannot.
+ */
+void plog_reserve(struct plog *log, uint32_t ahead_bytes);
 /* [lock] Begins a new segment now, if the active one holds anything (the metadata log's snapshots,
  * tests). */
 enum err plog_roll(struct plog *log) must_check;

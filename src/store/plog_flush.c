@@ -25,6 +25,7 @@ struct plog_flush {
 	char *epochs;	/* the text to write; NULL: no change */
 	bool new_names; /* the directory is to be synced */
 	bool new_dir;	/* and partition.metadata */
+	bool late;	/* the epochs could not be written for want of space: they stay dirty */
 };
 
 static void plog_flush_fini(struct plog_flush *flush)
@@ -194,6 +195,18 @@ static enum err plog_sync_metadata(struct plog *log)
 	return err;
 }
 
+/*
+ * On a full disk the epochs must wait, and what was appended need not: recovery reads them from the
+ * batches, as the recovery point does not move meanwhile (plog_checkpoint).
+ */
+static enum err plog_flush_epochs(struct plog *log, struct plog_flush *flush, bool durable)
+{
+	enum err err = plog_write_epochs(log, flush->epochs, durable);
+
+	flush->late = err == ERR_NOSPACE || err == ERR_MANYFILES;
+	return flush->late ? ERR_OK : err;
+}
+
 static enum err plog_flush_sync(struct plog *log, struct plog_flush *flush)
 {
 	enum err err = ERR_OK;
@@ -203,8 +216,8 @@ static enum err plog_flush_sync(struct plog *log, struct plog_flush *flush)
 	if (err == ERR_OK && flush->new_dir)
 		err = plog_sync_metadata(log);
 	if (err == ERR_OK && flush->epochs != NULL)
-		err = plog_write_epochs(log, flush->epochs, true);
-	else if (err == ERR_OK && flush->new_names)
+		err = plog_flush_epochs(log, flush, true);
+	if (err == ERR_OK && flush->new_names && (flush->epochs == NULL || flush->late))
 		err = file_sync_dir(seg_dir_path(log->dir));
 	return err;
 }
@@ -233,6 +246,7 @@ static enum err plog_flush_settle(struct plog *log, const struct plog_flush *flu
 	flushed = flush->target < log->flush_limit ? flush->target : log->flush_limit;
 	if (flushed > plog_flushed(log))
 		atomic_store_explicit(&log->flushed, flushed, memory_order_release);
+	log->epochs.dirty = log->epochs.dirty || flush->late;
 	plog_unlock(log);
 	return ERR_OK;
 }
@@ -277,7 +291,7 @@ enum err plog_flush_begin(struct plog *log, struct plog_flush **out)
 		return ERR_NOMEM;
 	err = plog_flush_start(log, flush);
 	if (err == ERR_OK && flush->epochs != NULL)
-		err = plog_write_epochs(log, flush->epochs, false);
+		err = plog_flush_epochs(log, flush, false);
 	return err;
 }
 
@@ -494,6 +508,16 @@ static void plog_move_recovery_point(struct plog *log, int64_t *recovery_point)
 	plog_unlock(log);
 }
 
+static bool plog_epochs_are_late(struct plog *log)
+{
+	bool late;
+
+	plog_lock(log);
+	late = log->epochs.dirty;
+	plog_unlock(log);
+	return late;
+}
+
 enum err plog_checkpoint(struct plog *log, int64_t *recovery_point)
 {
 	struct seg *active;
@@ -521,6 +545,8 @@ enum err plog_checkpoint(struct plog *log, int64_t *recovery_point)
 		err = plog_fail(log, err, "make a checkpoint");
 	if (err == ERR_OK)
 		err = plog_flush(log);
+	if (err == ERR_OK && active != NULL && plog_epochs_are_late(log))
+		err = ERR_NOSPACE;
 	if (err == ERR_OK && active != NULL)
 		err =
 		    plog_fail(log, plog_sync_indexes(log, active->base_offset), "sync the indexes");

@@ -1,6 +1,8 @@
 /* When a segment ends, and what has to be done then. */
 #include "store/plog_impl.h"
 
+#include "base/file.h"
+
 /* The same for one segment at every call, spread over the range by segment and topic. */
 static int64_t plog_jitter_ms(const struct plog *log, const struct seg *seg)
 {
@@ -113,6 +115,19 @@ enum err plog_roll_at(struct plog *log, int64_t base_offset)
 	if (log->stray_snapshot == base_offset)
 		log->stray_snapshot = -1; /* it is this segment's now */
 	return plog_push_seg(log, seg);
+}
+
+void plog_reserve(struct plog *log, uint32_t ahead_bytes)
+{
+	struct seg *seg = plog_active(log);
+
+	must_be(log, PLOG_MAGIC);
+	if (seg == NULL || (uint64_t)seg->size_bytes + ahead_bytes / 2 <= seg->reserved_bytes ||
+	    seg_pin(seg) != ERR_OK)
+		return;
+	if (file_reserve(seg->log_file.fd, seg->size_bytes, ahead_bytes) == ERR_OK)
+		seg->reserved_bytes = seg->size_bytes + ahead_bytes;
+	seg_unpin(seg);
 }
 
 enum err plog_roll(struct plog *log)

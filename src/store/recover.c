@@ -146,11 +146,42 @@ static uint32_t recover_slot(const struct plog *log, int64_t offset)
 	return slot > 0 ? slot - 1 : 0;
 }
 
+static enum err recover_drop_index(struct plog *log, const struct seg *seg, struct index *index,
+				   const char *suffix)
+{
+	struct seg_path path;
+	enum err err = file_unlink(seg_path_of(&path, seg->dir, seg->base_offset, suffix));
+
+	index_fini(index);
+	index_init(index, index->kind);
+	pthread_mutex_lock(&log->list);
+	index_set_empty(index);
+	pthread_mutex_unlock(&log->list);
+	return err == ERR_NOFILE ? ERR_OK : err;
+}
+
+/*
+ * A start needs no space: without it the segment goes without indexes, which costs its readers a
+ * walk, rather than with thin ones, which would be trusted. A later start makes them anew.
+ */
+static enum err recover_finish_indexes(struct plog *log, struct seg *seg)
+{
+	enum err err = plog_finish_indexes(log, seg);
+
+	if (err != ERR_NOSPACE)
+		return err;
+	log_warn("store", "%s: no space for the indexes of segment %lld: it goes without",
+		 seg_dir_path(log->dir), (long long)seg->base_offset);
+	seg->has_indexes = false;
+	err = recover_drop_index(log, seg, &seg->offsets, ".index");
+	return err == ERR_OK ? recover_drop_index(log, seg, &seg->times, ".timeindex") : err;
+}
+
 /* The end of a segment that is not the active one: as a roll leaves it. */
 static enum err recover_finish_seg(struct recover *recover, uint32_t slot)
 {
 	struct plog *log = recover->log;
-	enum err err = plog_finish_indexes(log, log->segs[slot]);
+	enum err err = recover_finish_indexes(log, log->segs[slot]);
 
 	if (err == ERR_OK)
 		err = plog_queue_snapshot(log, log->segs[slot + 1]->base_offset);
@@ -325,7 +356,7 @@ static enum err recover_missing_indexes(struct recover *recover)
 		if (err == ERR_OK)
 			err = replay_seg(&replay, seg, 0, seg->size_bytes);
 		if (err == ERR_OK && i + 1 < log->segs_len)
-			err = plog_finish_indexes(log, seg);
+			err = recover_finish_indexes(log, seg);
 	}
 	return err;
 }

@@ -54,6 +54,7 @@ struct seg {
 	int64_t modified_ms;		     /* append: the file's time, where retention needs it;
 						-1 not known */
 	uint32_t since_index_bytes;	     /* append */
+	uint32_t reserved_bytes;	     /* append: space was taken up to here */
 	uint32_t old_bytes;		     /* what was there when the log was opened */
 	_Atomic bool gone;		     /* off the list: its names may be another's soon */
 	bool has_txns;			     /* both: there is a .txnindex */

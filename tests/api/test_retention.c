@@ -425,7 +425,7 @@ static void the_oldest_segments_make_room_under_a_budget(void **state)
 	first = earliest("new");
 	whole_restart(&whole);
 	assert_int_equal(earliest("old"), 2);
-	assert_true(earliest("new") == first);
+	assert_in_range(earliest("new"), first, count - 1);
 	whole_close(&whole);
 }
 

@@ -316,6 +316,62 @@ static void nothing_acknowledged_is_lost_wherever_it_dies(void **state)
 	}
 }
 
+/* A start needs no space: what cannot be written of the indexes is made again, until it can. */
+static void recovery_needs_no_space(void **state)
+{
+	struct world *w = *state;
+	static const char *const suffixes[] = {".index", ".timeindex"};
+	int64_t bases[3];
+	char *path;
+
+	w->cfg.segment_bytes = 20000;
+	w->cfg.index_interval_bytes = 100;
+	for (int i = 0; i < 150; i++)
+		support_add(w, 3);
+	assert_true(w->log->segs_len >= 3);
+	for (int i = 0; i < 3; i++)
+		bases[i] = w->log->segs[i]->base_offset;
+	world_kill(w);
+	for (int i = 0; i < 6; i++) {
+		path = support_path(w, bases[i / 2], suffixes[i % 2]);
+		if (file_exists(path))
+			assert_int_equal(file_unlink(path), ERR_OK);
+		free(path);
+	}
+	for (int round = 0; round < 2; round++) {
+		arm("pwrite", ENOSPC, 0, true);
+		world_open(w);
+		assert_int_equal(plog_end(w->log), 450);
+		assert_int_equal(support_read_all(w, 0, 2000), 150);
+		heal();
+		world_kill(w);
+	}
+	world_open(w);
+	assert_int_equal(support_add(w, 1), 450);
+	assert_int_equal(plog_flush(w->log), ERR_OK);
+	world_close(w);
+	world_open(w);
+	assert_int_equal(support_read_all(w, 0, 2000), 151);
+}
+
+/* Without room for the epochs, the batches are flushed, and the recovery point stays. */
+static void epochs_wait_for_space_and_batches_do_not(void **state)
+{
+	struct world *w = *state;
+	int64_t point;
+
+	assert_int_equal(add(w, 0).err, ERR_OK);
+	arm("rename", ENOSPC, 0, true);
+	assert_int_equal(plog_flush(w->log), ERR_OK);
+	assert_int_equal(plog_flushed(w->log), 2);
+	assert_int_equal(plog_checkpoint(w->log, &point), ERR_NOSPACE);
+	assert_int_equal(point, 0);
+	heal();
+	assert_false(plog_failed(w->log));
+	assert_int_equal(plog_checkpoint(w->log, &point), ERR_OK);
+	assert_int_equal(point, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -329,6 +385,8 @@ int main(void)
 	    TEST(offsets_of_a_failed_write_are_given_again),
 	    cmocka_unit_test(no_single_fault_loses_what_was_acknowledged),
 	    cmocka_unit_test(nothing_acknowledged_is_lost_wherever_it_dies),
+	    TEST(recovery_needs_no_space),
+	    TEST(epochs_wait_for_space_and_batches_do_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
