@@ -33,17 +33,43 @@ static enum err offsets_check_classic(struct group *group, struct moment now,
 	return ERR_OK;
 }
 
+/*
+ * A member that does not know yet of its newest epoch may commit for what it has had since an epoch
+ * that it knows (KIP-1251).
+ */
+static bool offsets_had_then(const struct cmember *member, const struct commit_ask *ask)
+{
+	for (size_t i = 0; i < ask->offsets_len; i++) {
+		const struct offset_entry *entry = &ask->offsets[i];
+		const struct tp *tp =
+		    tpset_find(member->assigned, entry->topic_id, entry->partition);
+
+		if (tp == NULL)
+			tp = tpset_find(member->revoking, entry->topic_id, entry->partition);
+		if (tp == NULL || ask->generation < tp->epoch)
+			return false;
+	}
+	return true;
+}
+
 static enum err offsets_check_consumer(const struct consumer *c, const struct commit_ask *ask)
 {
 	const struct cmember *member = consumer_find(c, ask->member_id);
+	bool is_nobody =
+	    ask->generation < 0 && ask->member_id.len == 0 && ask->instance_id.ptr == NULL;
 
 	if (ask->generation < 0 && consumer_members_len(c) == 0)
 		return ERR_OK;
+	if (ask->transactional && is_nobody)
+		return ERR_OK;
 	if (member == NULL)
 		return ERR_UNKNOWN_MEMBER_ID;
-	if (!ask->unknown_group_err)
+	if (!ask->unknown_group_err && !ask->transactional)
 		return ERR_UNSUPPORTED_VERSION; /* before v9 nobody would understand the code */
-	return ask->generation == member->epoch ? ERR_OK : ERR_STALE_MEMBER_EPOCH;
+	if (ask->generation == member->epoch ||
+	    (ask->generation < member->epoch && offsets_had_then(member, ask)))
+		return ERR_OK;
+	return ask->transactional ? ERR_ILLEGAL_GENERATION : ERR_STALE_MEMBER_EPOCH;
 }
 
 static enum err offsets_check_commit(struct shard *shard, struct moment now,

@@ -396,15 +396,50 @@ static void what_the_log_refuses_has_not_happened(void **state)
 	assert_int_equal(a.owned_len, 6);
 }
 
+static enum err client_commit(struct world *w, const char *member_id, int32_t epoch,
+			      int32_t partition)
+{
+	struct offset_entry entry = {.topic = STR("t"),
+				     .topic_id = uuid_of(9, 0),
+				     .partition = partition,
+				     .value = {.offset = 4, .leader_epoch = -1}};
+	struct commit_ask ask = {.group = STR("g"),
+				 .member_id = str_of(member_id),
+				 .instance_id = STR_NULL,
+				 .generation = epoch,
+				 .retention_ms = -1,
+				 .unknown_group_err = true,
+				 .offsets = &entry,
+				 .offsets_len = 1};
+	enum err err = offsets_commit(w->shard, w->now, &ask, &w->fx);
+
+	world_run(w);
+	return err;
+}
+
 static void offsets_are_committed_in_the_members_epoch(void **state)
 {
 	struct world *w = *state;
-	struct consumer_client a = {.id = "a", .gives_back = true};
+	struct consumer_client a = {.id = "a", .gives_back = true},
+			       b = {.id = "b", .gives_back = true};
 
 	assert_int_equal(client_join(w, &a), ERR_OK);
 	assert_int_equal(world_commit(w, "b", 2, "t", 0, 5), ERR_UNKNOWN_MEMBER_ID);
 	assert_int_equal(world_commit(w, "a", 2, "t", 0, 5), ERR_UNSUPPORTED_VERSION);
+	assert_int_equal(client_commit(w, "a", 2, 1), ERR_OK);
+	assert_int_equal(client_commit(w, "a", 3, 1), ERR_STALE_MEMBER_EPOCH);
+	assert_int_equal(client_join(w, &b), ERR_OK);
+	assert_int_equal(client_beat(w, &a), ERR_OK); /* gives back at once */
+	assert_int_equal(client_beat(w, &a), ERR_OK);
+	assert_int_equal(client_beat(w, &b), ERR_OK);
+	assert_int_equal(a.epoch, 3);
+	assert_int_equal(b.epoch, 3);
+	/* What it has had since epoch 2 it may still commit in that; no other. */
+	assert_int_equal(client_commit(w, "a", 2, a.owned[0].partition), ERR_OK);
+	assert_int_equal(client_commit(w, "a", 2, b.owned[0].partition), ERR_STALE_MEMBER_EPOCH);
+	assert_int_equal(client_commit(w, "b", 2, b.owned[0].partition), ERR_STALE_MEMBER_EPOCH);
 	assert_int_equal(client_leave(w, &a, CONSUMER_EPOCH_LEAVE), ERR_OK);
+	assert_int_equal(client_leave(w, &b, CONSUMER_EPOCH_LEAVE), ERR_OK);
 	assert_int_equal(world_commit(w, "", -1, "t", 0, 5), ERR_OK);
 	assert_int_equal(world_fetch(w, "t", 0), 5);
 }
