@@ -10,6 +10,7 @@
  */
 #include "main/broker.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -512,6 +513,9 @@ enum err broker_run(struct broker *broker)
 {
 	broker_watch_signal(broker, &broker->term, SIGTERM);
 	broker_watch_signal(broker, &broker->interrupt, SIGINT);
+	/* What the start has used of the heap lies between what stays, so only this gives it back.
+	 */
+	malloc_trim(0);
 	log_info("broker", "node %d is ready", config_node_id(broker->config));
 	broker->err = broker_start_loops(broker);
 	loop_run(broker->control.api.loop);

@@ -334,6 +334,8 @@ enum err replicas_open(struct replicas *replicas)
 		if (!logdir_failed(replicas->places[i].logdir))
 			err = replicas_open_place(replicas, &replicas->places[i]);
 	worker_pool_drain(replicas->options.workers);
+	for (size_t i = 0; i < replicas->options.dirs->len; i++)
+		logdir_forget_offsets(replicas->places[i].logdir);
 	if (err == ERR_OK && logdirs_online(replicas->options.dirs) == 0) {
 		log_error("broker", "no log directory is left");
 		err = ERR_IO;

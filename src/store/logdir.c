@@ -158,6 +158,13 @@ void logdir_close(struct logdir *logdir)
 	free(logdir);
 }
 
+void logdir_forget_offsets(struct logdir *logdir)
+{
+	checkpoint_fini(&logdir->recovery_points);
+	checkpoint_fini(&logdir->log_starts);
+	checkpoint_fini(&logdir->high_watermarks);
+}
+
 /* -- Failure -------------------------------------------------------------------------------- */
 
 static void logdir_deliver_failed(struct mail *mail)

@@ -87,6 +87,9 @@ void logdir_list_free(struct logdir_entry *entries, size_t entries_len);
 bool logdir_parse_name(struct str name, enum logdir_kind *kind, struct str *topic,
 		       int32_t *partition) must_check;
 
+/* Every log is open: frees what was read of the checkpoints for that, but not `cleaned`. */
+void logdir_forget_offsets(struct logdir *logdir);
+
 /* partition.metadata of a partition directory. ERR_NOFILE, ERR_BADFILE. */
 enum err logdir_read_topic_id(const char *partition_dir, struct uuid *topic_id) must_check;
 
