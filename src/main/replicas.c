@@ -32,7 +32,8 @@ struct found {
 	struct str topic;
 	int32_t idx;
 	struct uuid topic_id;
-	struct plog *log; /* NULL: could not be opened */
+	bool unnamed;	  /* its topic id is lost: it is opened when the metadata knows its name */
+	struct plog *log; /* NULL: could not be opened, or is not yet */
 	int64_t recovery_point;
 	struct replicas_place *place;
 	struct replicas *replicas;
@@ -221,34 +222,61 @@ static void replicas_configure(struct replicas *replicas, const struct image *im
 /* -- what was there at start --------------------------------------------------------------------
  */
 
-static void replicas_open_one(struct job *job)
+/* What the checkpoints say of a partition, unless they may speak of an older one of its name. */
+static struct plog_open_args replicas_open_args(const struct found *found)
 {
-	struct found *found = container_of(job, struct found, job);
-	struct replicas *replicas = found->replicas;
-	struct logdir *logdir = found->place->logdir;
-	char *dir = file_path(logdir->path, found->name);
-	struct plog_open_args args = {
+	const struct logdir *logdir = found->place->logdir;
+	/* Where a cleaner has been, holes are no damage: better too much of that than too little.
+	 */
+	int64_t cleaned = checkpoint_get(&logdir->cleaned, found->topic, found->idx, 0);
+
+	if (found->unnamed)
+		return (struct plog_open_args){.clean = logdir->clean, .cleaned = cleaned};
+	return (struct plog_open_args){
+	    .has_id = true,
 	    .clean = logdir->clean,
 	    .recovery_point = checkpoint_get(&logdir->recovery_points, found->topic, found->idx, 0),
 	    .log_start = checkpoint_get(&logdir->log_starts, found->topic, found->idx, 0),
-	    .cleaned = checkpoint_get(&logdir->cleaned, found->topic, found->idx, 0),
+	    .cleaned = cleaned,
 	    .high_watermark = checkpoint_get(&logdir->high_watermarks, found->topic, found->idx, 0),
 	};
-	enum err err = dir != NULL ? logdir_read_topic_id(dir, &args.topic_id) : ERR_NOMEM;
+}
 
-	args.has_id = true;
-	if (err == ERR_OK)
-		err =
-		    plog_open(&found->log, &found->place->plog_env, &replicas->at_open, dir, &args);
+static void replicas_open_as(struct found *found, const char *dir, struct uuid topic_id)
+{
+	struct replicas *replicas = found->replicas;
+	struct logdir *logdir = found->place->logdir;
+	struct plog_open_args args = replicas_open_args(found);
+	enum err err;
+
+	args.topic_id = topic_id;
+	err = plog_open(&found->log, &found->place->plog_env, &replicas->at_open, dir, &args);
 	if (err != ERR_OK) {
 		log_error("broker", "cannot open partition %s: %s", found->name, err_text(err));
 		found->log = NULL;
 	}
 	if (err == ERR_IO || err == ERR_KAFKA_STORAGE_ERROR)
 		logdir_fail(logdir, err, "open a partition in it");
-	found->topic_id = args.topic_id;
+	found->topic_id = topic_id;
 	found->recovery_point =
 	    found->log != NULL && plog_distrusts_checkpoints(found->log) ? 0 : args.recovery_point;
+}
+
+static void replicas_open_one(struct job *job)
+{
+	struct found *found = container_of(job, struct found, job);
+	struct logdir *logdir = found->place->logdir;
+	char *dir = file_path(logdir->path, found->name);
+	struct uuid topic_id = {0};
+	enum err err = dir != NULL ? logdir_read_topic_id(dir, &topic_id) : ERR_NOMEM;
+
+	found->unnamed = err == ERR_NOFILE || err == ERR_BADFILE;
+	if (err == ERR_OK)
+		replicas_open_as(found, dir, topic_id);
+	else if (!found->unnamed)
+		log_error("broker", "cannot open partition %s: %s", found->name, err_text(err));
+	if (err == ERR_IO)
+		logdir_fail(logdir, err, "open a partition in it");
 	free(dir);
 }
 
@@ -412,6 +440,21 @@ void replicas_set_strays_aside(struct replicas *replicas)
 /* -- the controller's hooks ----------------------------------------------------------------------
  */
 
+/*
+ * A directory whose partition.metadata is lost, with the name of a partition that ought to be
+ * there: it is that one. A deleted topic's directory has another name, so it is no older
+ * namesake's.
+ */
+static void replicas_name(struct found *found, struct uuid topic_id)
+{
+	char *dir = file_path(found->place->logdir->path, found->name);
+
+	if (dir != NULL)
+		replicas_open_as(found, dir, topic_id);
+	found->unnamed = false;
+	free(dir);
+}
+
 /* What was found of this partition, if it is of this very topic. */
 static struct found *replicas_claim(struct replicas *replicas, const char *name,
 				    struct uuid topic_id)
@@ -419,6 +462,8 @@ static struct found *replicas_claim(struct replicas *replicas, const char *name,
 	struct found *found;
 
 	HASH_FIND_STR(replicas->found, name, found);
+	if (found != NULL && found->unnamed)
+		replicas_name(found, topic_id);
 	return found != NULL && uuid_eq(found->topic_id, topic_id) ? found : NULL;
 }
 
