@@ -221,12 +221,26 @@ static enum err put_registration(struct controller *ctl, struct mrec_list *list)
 	return err;
 }
 
-/* Was the last stop a clean one of the registration that the log knows? */
+static bool leads_any(const struct controller *ctl)
+{
+	IMAGE_TOPICS_FOREACH(ctl->next, topic)
+	for (int32_t i = 0; i < topic->partitions_len; i++)
+		if (image_partition_at(topic, i)->leader == ctl->options.node_id)
+			return true;
+	return false;
+}
+
+/*
+ * Was the last stop a clean one of the registration that the log knows? The mark says so; but when
+ * the metadata log has lost its end, what the stop wrote there is gone, and leaders are who they
+ * were.
+ */
 static bool stopped_cleanly(const struct controller *ctl)
 {
 	const struct image_broker *broker = image_broker_find(ctl->next, ctl->options.node_id);
 
-	return broker == NULL || broker->epoch == ctl->options.previous_broker_epoch;
+	return broker == NULL ||
+	       (broker->epoch == ctl->options.previous_broker_epoch && !leads_any(ctl));
 }
 
 static enum err register_broker(struct controller *ctl, struct mrec_list *list)
