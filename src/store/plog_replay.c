@@ -141,6 +141,7 @@ static enum err replay_walk(struct replay *replay, struct replay_buf *buf, struc
 		if (err != ERR_OK)
 			return err;
 		replay->last_pos = replay->pos;
+		replay->last_base = view.base_offset;
 		replay->pos += (uint32_t)view.size_bytes;
 		replay->next_offset = view.last_offset + 1;
 	}

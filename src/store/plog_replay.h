@@ -18,6 +18,7 @@ struct replay {
 	int64_t next_offset; /* behind the last good batch; set to a lower bound before */
 	uint32_t pos;	     /* where that batch ends in its segment */
 	uint32_t last_pos;   /* where it begins; `pos` when there was none */
+	int64_t last_base;   /* its base offset, when there was one */
 	uint64_t checked_bytes;
 };
 

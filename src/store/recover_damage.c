@@ -114,27 +114,65 @@ enum err recover_search(struct seg *seg, uint32_t pos, uint32_t size, int64_t of
 	return err;
 }
 
+/* The checksum of the batch that begins at `pos`, of any format. */
+static enum err recover_check_one(struct seg *seg, uint32_t pos, uint32_t size, bool *good)
+{
+	struct recover_search search = {.seg = seg, .size = size};
+	uint8_t front[BATCH_VIEW_BYTES];
+	struct batch_view view;
+	enum err err;
+	size_t got;
+
+	*good = false;
+	search.sum_buf = malloc(SEARCH_BYTES);
+	err = search.sum_buf != NULL ? seg_pin(seg) : ERR_NOMEM;
+	if (err == ERR_OK) {
+		err = file_pread(seg->log_file.fd, front, sizeof(front), pos, &got);
+		if (err == ERR_OK && batch_view_read((struct bytes){front, got}, &view) == ERR_OK &&
+		    view.size_bytes <= size - pos)
+			err = recover_check_sum(&search, pos, &view, good);
+		seg_unpin(seg);
+	}
+	free(search.sum_buf);
+	return err;
+}
+
+/* A wrong length leads past good batches: if the last one that was taken, unchecked, is bad, the
+ * damage begins there. */
+static enum err recover_step_back(struct replay *replay, struct seg *seg, uint32_t size)
+{
+	bool good;
+	enum err err;
+
+	if (replay->last_pos == replay->pos)
+		return ERR_OK;
+	err = recover_check_one(seg, replay->last_pos, size, &good);
+	if (err != ERR_OK || good)
+		return err;
+	replay->pos = replay->last_pos;
+	replay->next_offset = replay->last_base;
+	return ERR_OK;
+}
+
 enum err recover_replay(struct replay *replay, struct seg *seg, uint32_t pos, uint32_t size,
 			int64_t trusted, uint32_t *cut)
 {
 	enum err err;
 
 	for (uint32_t skips = 0;; skips++) {
-		uint32_t from;
-
 		err = replay_seg(replay, seg, pos, size);
-		*cut = err == ERR_CORRUPT_MESSAGE ? replay->pos : size;
+		*cut = size;
 		if (err != ERR_CORRUPT_MESSAGE)
 			return err;
-		if (replay->next_offset >= trusted || skips == SKIPS_MAX)
-			return ERR_OK;
-		/* A wrong length may have led past good ones: the last that was taken is looked
-		 * into. */
-		from = replay->last_pos < replay->pos && replay->last_pos >= pos ? replay->last_pos
-										 : replay->pos;
-		err = recover_search(seg, from + 1, size, replay->next_offset, &pos);
+		err = recover_step_back(replay, seg, size);
+		*cut = replay->pos;
+		if (err != ERR_OK || replay->next_offset >= trusted || skips == SKIPS_MAX)
+			return err;
+		err = recover_search(seg, *cut + 1, size, replay->next_offset, &pos);
 		if (err != ERR_OK || pos == size)
 			return err;
+		/* An entry of the index for what comes next: nothing else leads over the damage. */
+		seg->since_index_bytes = UINT32_MAX / 2;
 		log_warn("store",
 			 "%s: segment %lld is damaged below the recovery point %lld, from byte %u "
 			 "to %u; it is left as it is, and served behind that",
@@ -221,7 +259,7 @@ static enum err recover_keep(struct plog *log, uint32_t slot, uint32_t pos, int6
 	path->text[0] = '\0';
 	for (uint32_t i = slot + 1; i < log->segs_len; i++)
 		more |= log->segs[i]->size_bytes > 0;
-	err = recover_search(seg, pos + 1, seg->size_bytes, offset, &found);
+	err = recover_search(seg, pos + 1, seg->size_bytes, seg->base_offset, &found);
 	if (err != ERR_OK || (found == seg->size_bytes && !more) || pos == seg->size_bytes)
 		return err;
 	err = recover_aside_path(log, offset, path);

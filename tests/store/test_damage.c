@@ -10,8 +10,8 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-#include "base/rnd.h"
 #include "store/plog_impl.h"
+#include "hurt.h"
 #include "support.h"
 
 #define FILES_MAX     96
@@ -20,7 +20,6 @@
 #define ROUND_SECONDS 60
 #define RSS_KB_MAX    (1000 * 1024)
 #define SEGMENT_BYTES 4000
-#define GROWTH_MAX    6000
 #define FILL_BATCHES  70
 #define SUFFIX_ASIDE  ".corrupt"
 #define EPOCHS_NAME   "leader-epoch-checkpoint"
@@ -196,52 +195,6 @@ static void put_all(const struct world *w, const struct kept *kept)
 		put_file(w, kept->files[i].name, kept->files[i].data, kept->files[i].len);
 }
 
-static void noise(struct rnd *rnd, uint8_t *data, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		data[i] = (uint8_t)rnd_next(rnd);
-}
-
-/* Changes a copy of the file; its new length, -1: it is gone. */
-static long hurt(struct rnd *rnd, const struct kept *kept, uint8_t *data, size_t len, int kind)
-{
-	const struct kept_file *other = &kept->files[rnd_below(rnd, kept->files_len)];
-	size_t at = len > 0 ? rnd_below(rnd, len) : 0, run = len > 0 ? rnd_below(rnd, len - at) : 0;
-	size_t grow = 1 + rnd_below(rnd, GROWTH_MAX);
-
-	run = run > 300 ? 300 : run;
-	switch (kind) {
-	case 0:
-	case 1:
-		for (uint64_t bits = 1 + rnd_below(rnd, 3); bits > 0 && len > 0; bits--)
-			data[rnd_below(rnd, len)] ^= (uint8_t)(1u << rnd_below(rnd, 8));
-		break;
-	case 2:
-		noise(rnd, data + at, run);
-		break;
-	case 3:
-		memset(data + at, 0, run);
-		break;
-	case 4:
-		return (long)at;
-	case 5:
-		memset(data + len, 0, grow);
-		return (long)(len + grow);
-	case 6:
-		noise(rnd, data + len, grow);
-		return (long)(len + grow);
-	case 7: /* a piece of another file, as a file system that mixes blocks up */
-		run = run < other->len ? run : other->len;
-		memcpy(data + at, other->data, run);
-		break;
-	case 8:
-		return 0;
-	default:
-		return -1;
-	}
-	return (long)len;
-}
-
 static void mark_hurt(struct kept *kept, const struct kept_file *file, const uint8_t *data,
 		      long len)
 {
@@ -258,26 +211,24 @@ static void mark_hurt(struct kept *kept, const struct kept_file *file, const uin
 	}
 }
 
-static const char *const kinds[] = {"bits",	    "bits",	    "noise", "zeros", "cut",
-				    "zeros behind", "noise behind", "mixed", "empty", "gone"};
-
 static void hurt_file(const struct world *w, struct kept *kept, struct rnd *rnd, const char *suffix)
 {
-	const struct kept_file *file;
+	const struct kept_file *file, *other = &kept->files[rnd_below(rnd, kept->files_len)];
 	uint8_t *data;
 	char *path;
-	int kind = (int)rnd_below(rnd, ARRAY_LEN(kinds));
+	size_t kind = rnd_below(rnd, HURT_KINDS);
 	size_t told = strlen(damage.told);
 	long len;
 
 	do
 		file = &kept->files[rnd_below(rnd, kept->files_len)];
 	while (suffix != NULL && !ends_with(file->name, suffix));
-	data = malloc(file->len + GROWTH_MAX + 1);
+	data = malloc(file->len + HURT_GROWTH_MAX + 1);
 	memcpy(data, file->data, file->len);
-	len = hurt(rnd, kept, data, file->len, kind);
+	len = hurt(rnd, data, file->len, (struct bytes){(const uint8_t *)other->data, other->len},
+		   kind);
 	snprintf(damage.told + told, sizeof(damage.told) - told, "; %s: %s", file->name,
-		 kinds[kind]);
+		 hurt_kinds[kind]);
 	mark_hurt(kept, file, data, len);
 	path = file_path(w->dir, file->name);
 	if (file_unlink(path) == ERR_OK && len >= 0)
@@ -302,6 +253,21 @@ static const struct kept_batch *batch_at(const struct kept *kept, int64_t offset
 	return NULL;
 }
 
+/* Offset, length and epoch are outside of the checksum: who changes these alone is not found out.
+ */
+static bool is_renumbered(const struct kept *kept, const uint8_t *data, size_t len)
+{
+	for (size_t i = 0; i < kept->batches_len; i++) {
+		const struct kept_batch *batch = &kept->batches[i];
+
+		if (batch->head_hurt && batch->len == len &&
+		    memcmp(data + BATCH_MAGIC_AT, batch->bytes + BATCH_MAGIC_AT,
+			   len - BATCH_MAGIC_AT) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* What is given with a good checksum was written so: no record that nobody sent. */
 static void check_given(const struct kept *kept, const uint8_t *data, size_t len)
 {
@@ -313,13 +279,13 @@ static void check_given(const struct kept *kept, const uint8_t *data, size_t len
 		if (batch_header_read((struct bytes){data + at, len - at}, &header) != ERR_OK ||
 		    header.size_bytes > len - at)
 			return;
-		batch = batch_at(kept, header.base_offset);
 		if (batch_check_crc((struct bytes){data + at, header.size_bytes}) != ERR_OK ||
-		    header.base_offset >= kept->end || header.magic != BATCH_MAGIC)
+		    is_renumbered(kept, data + at, header.size_bytes))
 			continue;
-		/* Its offset and epoch are outside of the checksum, so nobody can tell. */
-		if (batch == NULL || batch->head_hurt)
-			continue;
+		batch = batch_at(kept, header.base_offset);
+		if (batch == NULL)
+			fail_msg("%s\nnobody wrote what is at offset %lld", damage.told,
+				 (long long)header.base_offset);
 		if (header.size_bytes != batch->len ||
 		    memcmp(data + at, batch->bytes, batch->len) != 0)
 			complain(batch, "another batch is given at this offset");
@@ -400,8 +366,8 @@ static bool is_aside(const struct world *w, const struct kept_batch *batch)
 /* Everything that is whole is served, or, where recovery must cut, aside. */
 static void check_served(struct world *w, struct kept *kept, int64_t trusted)
 {
-	const struct kept_batch *cause = NULL; /* the last one before that was hurt */
-	int64_t lost_seg = -1;		       /* the segment of the last hurt header */
+	const struct kept_batch *cause = NULL;	 /* the last one before that was hurt */
+	int64_t lost_seg = -1, lost_offset = -1; /* of the last hurt header */
 
 	for (size_t i = 0; i < kept->batches_len; i++) {
 		struct kept_batch *batch = &kept->batches[i];
@@ -409,14 +375,16 @@ static void check_served(struct world *w, struct kept *kept, int64_t trusted)
 		batch->served = is_served(w, batch);
 		if (batch->hurt)
 			cause = batch;
-		if (batch->head_hurt)
+		if (batch->head_hurt) {
 			lost_seg = batch->seg_base;
+			lost_offset = batch->base_offset;
+		}
 		if (batch->hurt || batch->served)
 			continue;
 		if (cause == NULL)
 			complain(batch, "nothing was hurt up to here, and it is not served");
 		/* Between two entries of the index nothing leads over a header that is gone. */
-		if (lost_seg == batch->seg_base && (kept->clean || batch->base_offset < trusted))
+		if (lost_seg == batch->seg_base && (kept->clean || lost_offset < trusted))
 			continue;
 		if (!is_aside(w, batch))
 			complain(batch, "whole, and neither served nor aside");
