@@ -256,7 +256,8 @@ static void client_pause(void)
 	poll(NULL, 0, 2);
 }
 
-static void client_configs(struct wr *wr, const char *configs)
+/* op: -1 when the message has none. */
+static void client_configs(struct wr *wr, const char *configs, int op)
 {
 	struct str rest = str_of(configs != NULL ? configs : "");
 	size_t len = rest.len > 0;
@@ -272,6 +273,8 @@ static void client_configs(struct wr *wr, const char *configs)
 		if (equals == NULL)
 			client_die("not key=value: %s", configs);
 		wr_str(wr, (struct str){one.ptr, (size_t)(equals - one.ptr)}, false, false);
+		if (op >= 0)
+			wr_int8(wr, (int8_t)op);
 		wr_str(wr, (struct str){equals + 1, (size_t)(one.ptr + one.len - equals) - 1},
 		       false, true);
 		rest.ptr += comma != NULL ? one.len + 1 : one.len;
@@ -293,7 +296,7 @@ void client_create_topics(struct client *client, const char *prefix, int topics,
 		wr_int32(&wr, partitions);
 		wr_int16(&wr, 1);
 		wr_array(&wr, 0, false, false);
-		client_configs(&wr, configs);
+		client_configs(&wr, configs, -1);
 	}
 	wr_int32(&wr, 60000);
 	wr_bool(&wr, false);
@@ -313,6 +316,30 @@ void client_create_topics(struct client *client, const char *prefix, int topics,
 		client_pause();
 	wr_fini(&wr);
 	client_wait_offsets(client, prefix, topics, partitions);
+}
+
+void client_alter_topic(struct client *client, const char *topic, const char *configs)
+{
+	struct wr wr;
+	struct rd rd;
+	int16_t code;
+
+	wr_init(&wr, CLIENT_FRAME_MAX);
+	client_begin(client, &wr, CLIENT_ALTER_CONFIGS, CLIENT_ALTER_CONFIGS_VERSION);
+	wr_array(&wr, 1, false, false);
+	wr_int8(&wr, 2); /* a topic */
+	wr_str(&wr, str_of(topic), false, false);
+	client_configs(&wr, configs, 0); /* set */
+	wr_bool(&wr, false);
+	client_send(client, &wr);
+	rd = client_answer(client);
+	(void)rd_int32(&rd);
+	(void)rd_int32(&rd);
+	code = rd_int16(&rd);
+	client_check(&rd, "IncrementalAlterConfigs");
+	if (code != 0)
+		client_die("IncrementalAlterConfigs: error %d", code);
+	wr_fini(&wr);
 }
 
 static bool client_has_offsets(struct client *client, struct wr *wr, const char *prefix, int topics,
@@ -359,13 +386,16 @@ void client_wait_offsets(struct client *client, const char *prefix, int topics, 
 
 /* -- records ---------------------------------------------------------------------------------- */
 
+#define KEY_BYTES	 12
 #define BATCH_HEAD_BYTES 61
 #define BATCH_CRC_AT	 17
 #define BATCH_CRC_FROM	 21
 
-static void client_make_record(struct wr *wr, int number, size_t value_len)
+/* A record without a key and one with a key are of one size: the key is counted in value_len. */
+static void client_make_record(struct wr *wr, int number, long keys, size_t value_len)
 {
-	/* attributes, deltas, no key, value, no headers: the deltas in at most 3 bytes each */
+	/* attributes, deltas, key, value, no headers: the deltas in at most 3 bytes each */
+	char key[24];
 	struct wr body;
 	uint8_t *value;
 
@@ -373,7 +403,12 @@ static void client_make_record(struct wr *wr, int number, size_t value_len)
 	wr_int8(&body, 0);
 	wr_varlong(&body, 0);
 	wr_varint(&body, number);
-	wr_varint(&body, -1);
+	wr_varint(&body, keys > 0 ? KEY_BYTES : -1);
+	if (keys > 0) {
+		snprintf(key, sizeof(key), "%0*ld", KEY_BYTES, random() % keys);
+		wr_raw(&body, (struct bytes){(uint8_t *)key, KEY_BYTES});
+		value_len -= KEY_BYTES;
+	}
 	wr_varint(&body, (int32_t)value_len);
 	value = wr_room(&body, value_len);
 	for (size_t i = 0; value != NULL && i < value_len; i++)
@@ -386,11 +421,16 @@ static void client_make_record(struct wr *wr, int number, size_t value_len)
 
 void client_make_batch(struct wr *wr, size_t batch_bytes, int records)
 {
+	client_make_keyed_batch(wr, batch_bytes, records, 0);
+}
+
+void client_make_keyed_batch(struct wr *wr, size_t batch_bytes, int records, long keys)
+{
 	struct timespec now;
 	int64_t now_ms;
 	size_t each;
 
-	if (records < 1 || batch_bytes < BATCH_HEAD_BYTES + (size_t)records * 16)
+	if (records < 1 || batch_bytes < BATCH_HEAD_BYTES + (size_t)records * (16 + KEY_BYTES))
 		client_die("a batch of %zu bytes cannot have %d records", batch_bytes, records);
 	clock_gettime(CLOCK_REALTIME, &now);
 	now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
@@ -409,7 +449,7 @@ void client_make_batch(struct wr *wr, size_t batch_bytes, int records)
 	wr_int32(wr, -1);
 	wr_int32(wr, records);
 	for (int i = 0; i < records; i++)
-		client_make_record(wr, i, each);
+		client_make_record(wr, i, keys, each);
 	wr_patch_int32(wr, 8, (int32_t)wr->len_bytes - 12);
 	wr_patch_int32(wr, BATCH_CRC_AT,
 		       (int32_t)crc32c(wr->buf + BATCH_CRC_FROM, wr->len_bytes - BATCH_CRC_FROM));

@@ -16,6 +16,7 @@ enum client_api {
 	CLIENT_METADATA = 3,
 	CLIENT_API_VERSIONS = 18,
 	CLIENT_CREATE_TOPICS = 19,
+	CLIENT_ALTER_CONFIGS = 44, /* incremental */
 };
 #define CLIENT_PRODUCE_VERSION	     7
 #define CLIENT_FETCH_VERSION	     4
@@ -23,6 +24,7 @@ enum client_api {
 #define CLIENT_METADATA_VERSION	     5
 #define CLIENT_API_VERSIONS_VERSION  0
 #define CLIENT_CREATE_TOPICS_VERSION 4
+#define CLIENT_ALTER_CONFIGS_VERSION 0
 
 struct client {
 	int fd;
@@ -60,11 +62,15 @@ bool client_ping(struct client *client) must_check;
  */
 void client_create_topics(struct client *client, const char *prefix, int topics, int partitions,
 			  const char *configs);
+/* Sets configs of one topic. */
+void client_alter_topic(struct client *client, const char *topic, const char *configs);
 /* Waits until every partition says where it ends. */
 void client_wait_offsets(struct client *client, const char *prefix, int topics, int partitions);
 
 /* One batch: so many records, so many bytes all together, as near as it goes. */
 void client_make_batch(struct wr *wr, size_t batch_bytes, int records);
+/* The same, each record with one of `keys` keys, drawn at random. */
+void client_make_keyed_batch(struct wr *wr, size_t batch_bytes, int records, long keys);
 /* A whole Produce frame, ready to be sent any number of times. */
 void client_make_produce(struct client *client, struct wr *wr, const char *topic, int partition,
 			 int acks, struct bytes batch);

@@ -7,6 +7,8 @@
  *	create PREFIX TOPICS PARTITIONS [CONFIGS]   until every partition is served; key=value,...
  *	offsets PREFIX TOPICS PARTITIONS            until every partition says where it ends
  *	fill PREFIX TOPICS PARTITIONS BYTES         one batch into each
+ *	alter TOPIC CONFIGS                         of a topic
+ *	keyed TOPIC BATCHES BATCH RECORDS KEYS      batches of records with keys drawn at random
  *	produce TOPIC BYTES BATCH RECORDS WINDOW    in all, of a batch, in it, in flight
  *	producers TOPIC PARTITIONS COUNT REQUESTS BATCH
  *	                                            so many clients, each one record at a time
@@ -111,6 +113,40 @@ static void load_fill(struct load *load)
 	printf("{\"bytes\": %zu}\n", batch.len_bytes * (size_t)topics * (size_t)partitions);
 	client_close(&client);
 	wr_fini(&batch);
+	wr_fini(&wr);
+}
+
+static void load_alter(struct load *load)
+{
+	struct client client;
+
+	client_connect(&client, load->host, load->port);
+	client_alter_topic(&client, load->args[0], load->args[1]);
+	printf("{}\n");
+	client_close(&client);
+}
+
+static void load_keyed(struct load *load)
+{
+	long long batches = load_number(load->args[1]);
+	struct client client;
+	struct wr batch, wr;
+
+	srandom(1);
+	wr_init(&wr, LOAD_FRAME_MAX);
+	client_connect(&client, load->host, load->port);
+	for (long long i = 0; i < batches; i++) {
+		wr_init(&batch, LOAD_FRAME_MAX);
+		client_make_keyed_batch(&batch, (size_t)load_number(load->args[2]),
+					(int)load_number(load->args[3]),
+					(long)load_number(load->args[4]));
+		client_make_produce(&client, &wr, load->args[0], 0, -1, wr_written(&batch));
+		client_send(&client, &wr);
+		(void)client_produce_answer(&client);
+		wr_fini(&batch);
+	}
+	printf("{\"records\": %lld}\n", batches * load_number(load->args[3]));
+	client_close(&client);
 	wr_fini(&wr);
 }
 
@@ -337,6 +373,8 @@ static const struct load_kind {
     {"fetch", 3, 0, load_fetch},
     {"latency", 2, 0, load_latency},
     {"connections", 1, 0, load_connections},
+    {"alter", 2, 0, load_alter},
+    {"keyed", 5, 0, load_keyed},
 };
 
 int main(int argc, char **argv)
