@@ -1,0 +1,83 @@
+"""Consumer groups (KIP-848) over a change of brokers: members go on in the other's directory, the dead are put out."""
+
+import sys
+
+import pytest
+
+from interop.lib import disk, places
+from interop.lib.clients import DriverClient, Record, wait_until
+
+CHANGES = {
+    "offsets.topic.num.partitions": "2",
+    "group.consumer.min.session.timeout.ms": "6000",
+    "group.consumer.session.timeout.ms": "8000",
+    "group.consumer.min.heartbeat.interval.ms": "500",
+    "group.consumer.heartbeat.interval.ms": "1000",
+}
+PARTITIONS = 4
+
+
+class Member(DriverClient):
+    """The driver of ../confluent-kafka in the consumer protocol."""
+
+    command = (sys.executable, str(places.INTEROP / "confluent-kafka/driver.py"))
+    extra_environment = {"GROUP_PROTOCOL": "consumer"}
+
+
+def produce(client, first):
+    client.produce("t", [Record(i % PARTITIONS, None, b"v%d" % i) for i in range(first, first + 20)], "none")
+
+
+def read(members):
+    return sorted({each.value for member in members for each in member.records}, key=lambda value: int(value[1:]))
+
+
+def described(tools, broker):
+    words = ("--describe", "--group", "g", "--members", "--verbose")
+    return tools.must("consumer-groups", "--bootstrap-server", broker.bootstrap, *words)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("how", ["clean", "kill"])
+@pytest.mark.parametrize("direction", ["stock-first", "stock-second"])
+def test_members_go_on_in_the_others_directory(kind, tools, new_broker, direction, how):
+    first, second = ("stock", kind) if direction == "stock-first" else (kind, "stock")
+    broker = new_broker(first, CHANGES)
+    broker.start()
+    client = Member(broker.bootstrap)
+    members = []
+    try:
+        client.create("t", PARTITIONS)
+        members.extend(client.member("g", "t") for _ in range(2))
+        wait_until(members, lambda: all(len(each.assigned or ()) == 2 for each in members), "two share the partitions")
+        produce(client, 0)
+        wait_until(members, lambda: len(read(members)) == 20, "they read all")
+        for each in members:
+            each.commit()
+        before = described(tools, broker)
+        broker.stop() if how == "clean" else broker.kill()
+
+        # Both are still members, with what they had; nobody has asked them to begin anew.
+        broker.become(second).start()
+        assert sorted(described(tools, broker).split()) == sorted(before.split())
+        produce(client, 20)
+        wait_until(members, lambda: len(read(members)) == 40, "they go on")
+        assert all(len(each.assigned) == 2 for each in members)
+        # One that dies is put out when its session ends; the other has all then.
+        members.pop().kill()
+        wait_until(members, lambda: len(members[0].assigned) == PARTITIONS, "one takes over")
+        members[0].commit()
+        broker.stop() if how == "clean" else broker.kill()
+
+        broker.become(first).start()
+        produce(client, 40)
+        wait_until(members, lambda: read(members)[-20:] == [b"v%d" % i for i in range(40, 60)], "it goes on")
+        members.pop().leave()
+        left = tools.run("consumer-groups", "--bootstrap-server", broker.bootstrap, "--describe", "--group", "g")
+        assert "has no active members" in str(left)
+    finally:
+        for each in members:
+            each.kill()
+        client.close()
+    broker.stop()
+    assert disk.complaints(disk.dump(tools, broker.data)) == []
