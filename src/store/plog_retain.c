@@ -51,17 +51,21 @@ static int64_t plog_seg_time(const struct seg *seg)
 	return seg->modified_ms >= 0 ? seg->modified_ms : RETAIN_UNKNOWN;
 }
 
-static struct retain_seg plog_retain_seg(const struct plog *log, uint32_t slot)
+static struct retain_seg plog_retain_seg(struct plog *log, uint32_t slot)
 {
 	const struct seg *seg = log->segs[slot];
 	bool is_last = slot + 1 == log->segs_len;
-
-	return (struct retain_seg){
+	struct retain_seg found = {
 	    .end_offset = is_last ? plog_end(log) : log->segs[slot + 1]->base_offset,
 	    .is_last = is_last,
 	    .size_bytes = seg->size_bytes,
-	    .largest_ms = plog_seg_time(seg),
 	};
+
+	/* Who searches by time loads the largest timestamp without the append lock. */
+	pthread_mutex_lock(&log->list);
+	found.largest_ms = plog_seg_time(seg);
+	pthread_mutex_unlock(&log->list);
+	return found;
 }
 
 /* With the lock: how many go from the front, and why the last of them. *ask: a segment whose time
