@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "store/txn_index.h"
 
 #define STAGE_ITEMS 64 /* of one write; what is more goes into the next */
 
@@ -116,6 +117,24 @@ static enum err plog_settle_producers(struct plog *log, struct seg *seg)
 	return err;
 }
 
+/* The index of aborted transactions must not fail once the batches are written: see below. */
+static enum err plog_reserve_txns(struct plog *log, const struct seg *seg)
+{
+	struct seg_path path;
+	size_t len = 0;
+
+	if (log->producers == NULL)
+		return ERR_OK;
+	for (size_t i = log->producers->done_before; i < log->producers->done_len; i++)
+		len += log->producers->done[i].aborted;
+	if (len == 0)
+		return ERR_OK;
+	return plog_fail(
+	    log,
+	    txn_index_reserve(seg_path_of(&path, seg->dir, seg->base_offset, ".txnindex"), len),
+	    "take space for the transaction index");
+}
+
 /* Writes, counts and publishes: all or nothing. next_offset: behind the last batch. */
 static enum err plog_commit(struct plog *log, struct iovec *iov, size_t iov_len, size_t len_bytes,
 			    int64_t next_offset)
@@ -127,7 +146,9 @@ static enum err plog_commit(struct plog *log, struct iovec *iov, size_t iov_len,
 
 	must(iov_len <= STAGE_ITEMS);
 	memcpy(left, iov, iov_len * sizeof(*iov)); /* the write uses them up */
-	err = plog_write(log, seg, left, iov_len);
+	err = plog_reserve_txns(log, seg);
+	if (err == ERR_OK)
+		err = plog_write(log, seg, left, iov_len);
 	for (size_t i = 0; i < iov_len && err == ERR_OK; i++) {
 		struct bytes data = {iov[i].iov_base, iov[i].iov_len};
 

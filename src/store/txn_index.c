@@ -35,6 +35,23 @@ enum err txn_index_write(int fd, const struct txn_index_entry *entries, size_t l
 	return err;
 }
 
+enum err txn_index_reserve(const char *path, size_t len)
+{
+	off_t size;
+	enum err err;
+	int fd;
+
+	err = file_open(path, O_WRONLY | O_CREAT, &fd);
+	if (err != ERR_OK)
+		return err;
+	err = file_size(fd, &size);
+	if (err == ERR_OK &&
+	    file_reserve(fd, size, (off_t)(len * TXN_INDEX_ENTRY_BYTES)) == ERR_NOSPACE)
+		err = ERR_NOSPACE;
+	file_close(fd);
+	return err;
+}
+
 enum err txn_index_append(const char *path, const struct txn_index_entry *entries, size_t len)
 {
 	off_t size;

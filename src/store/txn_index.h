@@ -19,6 +19,9 @@ struct txn_index_entry {
 };
 
 /* At the end of the file, which is made if need be; a torn entry there is overwritten. */
+/* Takes space for so many more: an append of them then finds it. ERR_NOSPACE; that the file system
+ * cannot is no error. */
+enum err txn_index_reserve(const char *path, size_t len) must_check;
 enum err txn_index_append(const char *path, const struct txn_index_entry *entries,
 			  size_t len) must_check;
 /*

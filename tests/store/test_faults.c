@@ -354,6 +354,29 @@ static void recovery_needs_no_space(void **state)
 	assert_int_equal(support_read_all(w, 0, 2000), 151);
 }
 
+/* An abort marker is written only when its transaction can be indexed. */
+static void a_marker_without_space_for_its_index_is_tried_again(void **state)
+{
+	struct world *w = *state;
+
+	support_append(w, (struct batch_of){.records = 1,
+					    .has_producer = true,
+					    .producer_id = 7,
+					    .transactional = true});
+	arm("fallocate", ENOSPC, 0, true);
+	assert_int_equal(support_marker(w, CONTROL_ABORT, 7, 0).err, ERR_NOSPACE);
+	assert_int_equal(plog_end(w->log), 1);
+	heal();
+	assert_false(plog_failed(w->log));
+	assert_int_equal(support_marker(w, CONTROL_ABORT, 7, 0).err, ERR_OK);
+	support_commit(w, 2);
+	assert_int_equal(plog_last_stable(w->log), 2);
+	world_kill(w);
+	world_open(w);
+	support_commit(w, 2);
+	assert_int_equal(plog_last_stable(w->log), 2);
+}
+
 /* Without room for the epochs, the batches are flushed, and the recovery point stays. */
 static void epochs_wait_for_space_and_batches_do_not(void **state)
 {
@@ -386,6 +409,7 @@ int main(void)
 	    cmocka_unit_test(no_single_fault_loses_what_was_acknowledged),
 	    cmocka_unit_test(nothing_acknowledged_is_lost_wherever_it_dies),
 	    TEST(recovery_needs_no_space),
+	    TEST(a_marker_without_space_for_its_index_is_tried_again),
 	    TEST(epochs_wait_for_space_and_batches_do_not),
 	};
 
