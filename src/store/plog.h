@@ -98,7 +98,7 @@ struct plog_config {
 	int32_t index_interval_bytes; /* index.interval.bytes */
 	int32_t index_max_bytes;      /* segment.index.bytes */
 	int64_t producer_expiry_ms;   /* producer.id.expiration.ms */
-	bool preallocate; /* preallocate: of no effect here, files grow as they are written */
+	bool preallocate; /* preallocate: a segment takes its space at once, not its size */
 	bool compact;	  /* cleanup.policy holds compact */
 	int64_t delete_retention_ms;			      /* delete.retention.ms */
 	int64_t min_compaction_lag_ms, max_compaction_lag_ms; /* min., max.compaction.lag.ms */

@@ -89,6 +89,16 @@ static struct seg *plog_seg_begin(struct plog *log, int64_t base_offset)
 	return seg;
 }
 
+/* Space that was taken for a segment and that it has not used. */
+static void plog_give_back(struct seg *seg)
+{
+	if (seg->reserved_bytes <= seg->size_bytes || seg_pin(seg) != ERR_OK)
+		return;
+	if (file_truncate(seg->log_file.fd, seg->size_bytes) == ERR_OK)
+		seg->reserved_bytes = 0;
+	seg_unpin(seg);
+}
+
 enum err plog_roll_at(struct plog *log, int64_t base_offset)
 {
 	struct seg *old = plog_active(log), *seg;
@@ -102,6 +112,8 @@ enum err plog_roll_at(struct plog *log, int64_t base_offset)
 	if (err != ERR_OK)
 		return err;
 	if (old != NULL)
+		plog_give_back(old);
+	if (old != NULL)
 		old->dirty = true; /* its indexes are, now that they are final */
 	log->touched = true;
 	seg = plog_seg_begin(log, base_offset);
@@ -114,7 +126,10 @@ enum err plog_roll_at(struct plog *log, int64_t base_offset)
 	}
 	if (log->stray_snapshot == base_offset)
 		log->stray_snapshot = -1; /* it is this segment's now */
-	return plog_push_seg(log, seg);
+	err = plog_push_seg(log, seg);
+	if (err == ERR_OK && log->cfg->preallocate)
+		plog_reserve(log, (uint32_t)log->cfg->segment_bytes);
+	return err;
 }
 
 void plog_reserve(struct plog *log, uint32_t ahead_bytes)

@@ -272,6 +272,32 @@ static void a_full_disk_keeps_the_last_segment_only(void **state)
 	assert_int_equal(retain(w).segs, 1);
 }
 
+static int64_t blocks(struct world *w, int64_t offset)
+{
+	char *path = support_path(w, offset, ".log");
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	free(path);
+	return st.st_blocks * 512;
+}
+
+static void a_preallocated_segment_takes_its_space_and_gives_it_back(void **state)
+{
+	struct world *w = *state;
+
+	w->cfg.preallocate = true;
+	w->cfg.segment_bytes = 1 << 20;
+	add_at(w, SUPPORT_NOW_MS);
+	if (blocks(w, 0) < 1 << 20)
+		skip(); /* this file system cannot */
+	plog_lock(w->log);
+	assert_int_equal(plog_roll(w->log), ERR_OK);
+	plog_unlock(w->log);
+	assert_true(blocks(w, 0) < 1 << 20);
+	assert_int_equal(support_read_all(w, 0, 100), 1);
+}
+
 static void the_front_is_told_of(void **state)
 {
 	struct world *w = *state;
@@ -347,6 +373,7 @@ int main(void)
 	    TEST(a_claimed_log_is_left_alone),
 	    TEST(a_full_disk_keeps_the_last_segment_only),
 	    TEST(the_front_is_told_of),
+	    TEST(a_preallocated_segment_takes_its_space_and_gives_it_back),
 	    TEST(files_wait_for_the_checkpoint_and_then_for_their_delay),
 	};
 
