@@ -3,6 +3,10 @@
  * controller. The answer waits until the change is durable and every loop knows the topics, so they
  * are writable at once on every connection.
  *
+ * Each partition costs a directory. So thousands of them are made in portions, each committed
+ * before the next, and answered for a slice of time in each turn: the control loop serves others
+ * between.
+ *
  * v2  throttle time (v0 and v1 are not served by Kafka 4)
  * v3  nothing new
  * v4  -1 partitions and replicas for the broker's defaults (KIP-464; taken at every version, as
@@ -23,6 +27,11 @@
 /* For the configs of one topic in the answer. */
 #define TOPIC_ARENA_BYTES ((size_t)1 << 20)
 
+/* Of one portion: some tens of milliseconds. A topic is not divided. */
+#define PORTION_PARTITIONS 200
+/* How long is written on an answer before others have their turn. */
+#define SLICE_US 20000
+
 struct create_topics {
 	struct api_loop *al;
 	struct req *req;
@@ -30,11 +39,13 @@ struct create_topics {
 	const uint8_t *marks;		     /* of in.topics, see duplicates.h */
 	struct controller_new_topic *topics; /* those that go to the controller */
 	size_t topics_len;
+	size_t made, portion; /* of topics: committed; under way behind them */
 	struct controller_wait wait;
 	/* While answering. */
 	struct arena arena; /* of one topic */
 	struct wr *out;
-	enum err err; /* of the commit */
+	size_t written; /* of topics */
+	struct loop_timer next;
 };
 
 /* -- the request, for the controller ---------------------------------------------------------- */
@@ -158,7 +169,7 @@ static enum err create_topics_configs(struct create_topics *call,
 static enum err create_topics_put_made(struct create_topics *call,
 				       const struct controller_new_topic *topic)
 {
-	enum err err = topic->err != ERR_OK ? topic->err : call->err;
+	enum err err = topic->err;
 	struct create_topics_res_creatable_topic_result result;
 
 	create_topics_res_creatable_topic_result_init(&result);
@@ -201,37 +212,97 @@ static size_t create_topics_answers_len(const struct create_topics *call)
 	return len;
 }
 
-/* Those that the controller saw, then the others, as Kafka does. */
-static enum err create_topics_write(struct create_topics *call)
+static void create_topics_end(struct create_topics *call, enum err err)
 {
-	bool flexible = call->req->header.api_version >= CREATE_TOPICS_FLEXIBLE_VERSION;
-	enum err err = ERR_OK;
-
-	wr_int32(call->out, 0); /* throttle time */
-	wr_array(call->out, create_topics_answers_len(call), false, flexible);
-	for (size_t i = 0; err == ERR_OK && i < call->topics_len; i++)
-		err = create_topics_put_made(call, &call->topics[i]);
 	for (size_t i = 0; i < call->in.topics_len; i++)
 		if (!create_topics_is_ours(call, i) && call->marks[i] != 2)
 			create_topics_put_refused(call, i);
-	if (flexible)
+	if (call->req->header.api_version >= CREATE_TOPICS_FLEXIBLE_VERSION)
 		wr_uvarint(call->out, 0); /* tags */
-	return err != ERR_OK ? err : call->out->err;
-}
-
-static void create_topics_done(struct controller_wait *wait, enum err err)
-{
-	struct create_topics *call = container_of(wait, struct create_topics, wait);
-
-	call->err = err;
-	call->out = api_begin(call->req);
-	arena_init(&call->arena, TOPIC_ARENA_BYTES);
-	err = create_topics_write(call);
 	arena_fini(&call->arena);
 	if (err != ERR_OK)
 		api_overload(call->req);
 	else
 		api_end(call->req);
+}
+
+/* Those that the controller saw, then the others, as Kafka does. */
+static void create_topics_write(struct create_topics *call)
+{
+	const struct clock *clock = call->al->api->clock;
+	int64_t until_us = clock_mono_us(clock) + SLICE_US;
+	enum err err = ERR_OK;
+
+	while (err == ERR_OK && call->written < call->topics_len) {
+		err = create_topics_put_made(call, &call->topics[call->written++]);
+		if (err == ERR_OK && call->written < call->topics_len &&
+		    clock_mono_us(clock) >= until_us) {
+			loop_timer_start(&call->next, 0);
+			return;
+		}
+	}
+	create_topics_end(call, err);
+}
+
+static void create_topics_on_next(struct loop_timer *timer)
+{
+	create_topics_write(container_of(timer, struct create_topics, next));
+}
+
+static void create_topics_answer(struct create_topics *call)
+{
+	bool flexible = call->req->header.api_version >= CREATE_TOPICS_FLEXIBLE_VERSION;
+
+	call->out = api_begin(call->req);
+	arena_init(&call->arena, TOPIC_ARENA_BYTES);
+	wr_int32(call->out, 0); /* throttle time */
+	wr_array(call->out, create_topics_answers_len(call), false, flexible);
+	loop_timer_init(&call->next, call->al->loop, create_topics_on_next);
+	create_topics_write(call);
+}
+
+/* -- making them, a portion at a time ---------------------------------------------------------- */
+
+/* What is too much together is refused together: then all topics are one portion. */
+static size_t create_topics_portion(const struct create_topics *call)
+{
+	struct controller *ctl = call->al->api->controller;
+	size_t left = call->topics_len - call->made, len = 0;
+	int64_t partitions = 0;
+
+	if (controller_partitions_asked(ctl, call->topics, call->topics_len) >
+	    CONTROLLER_PARTITIONS_REQUEST_MAX)
+		return left;
+	while (len < left && partitions < PORTION_PARTITIONS)
+		partitions +=
+		    1 + controller_partitions_asked(ctl, &call->topics[call->made + len++], 1);
+	return len;
+}
+
+static void create_topics_make(struct create_topics *call);
+
+static void create_topics_done(struct controller_wait *wait, enum err err)
+{
+	struct create_topics *call = container_of(wait, struct create_topics, wait);
+
+	for (; call->portion > 0; call->portion--, call->made++)
+		if (call->topics[call->made].err == ERR_OK)
+			call->topics[call->made].err = err;
+	if (call->made < call->topics_len)
+		create_topics_make(call);
+	else
+		create_topics_answer(call);
+}
+
+static void create_topics_make(struct create_topics *call)
+{
+	struct controller *ctl = call->al->api->controller;
+
+	call->portion = create_topics_portion(call);
+	controller_create_topics(ctl, &call->req->arena, &call->topics[call->made], call->portion,
+				 call->in.validate_only);
+	call->wait.done = create_topics_done;
+	controller_commit(ctl, &call->wait);
 }
 
 /* -- the call --------------------------------------------------------------------------------- */
@@ -256,10 +327,7 @@ static void create_topics_handle(struct api_loop *al, struct req *req)
 		api_overload(req);
 		return;
 	}
-	controller_create_topics(al->api->controller, &req->arena, call->topics, call->topics_len,
-				 call->in.validate_only);
-	call->wait.done = create_topics_done;
-	controller_commit(al->api->controller, &call->wait);
+	create_topics_make(call);
 }
 
 const struct api_handler api_create_topics = {

@@ -3,7 +3,8 @@
  *
  * Answered from the image that this loop has seen and the settings at start. All of Kafka's
  * settings are shown, since tools read them to write them back. A request may name thousands of
- * topics: each resource is written before the next is looked at.
+ * topics: each resource is written before the next is looked at, and a long request is worked on
+ * for a slice of time in each turn of the loop.
  *
  * v1  where each value comes from, and its synonyms
  * v2  nothing new
@@ -25,10 +26,17 @@
 /* The memory for one resource: a broker's 360 settings need a third of a megabyte. */
 #define RESOURCE_ARENA_BYTES (32u << 20)
 
+/* How long one request is worked on before others have their turn. */
+#define SLICE_US 20000
+
 struct describe {
 	const struct api_loop *al;
-	const struct describe_configs_req *in;
+	struct req *req;
+	struct describe_configs_req in;
 	struct arena arena; /* of the resource at hand */
+	struct wr *out;
+	size_t idx;		/* of the next resource */
+	struct loop_timer next; /* between two slices */
 };
 
 static bool describe_wants(const struct describe_configs_req_describe_configs_resource *resource,
@@ -67,8 +75,8 @@ static enum err describe_value(struct describe *d, const struct config_value *va
 	out->config_source = (int8_t)value->source;
 	out->is_sensitive = value->sensitive;
 	out->config_type = value->type;
-	out->documentation = d->in->include_documentation ? str_of(value->doc) : STR_NULL;
-	return d->in->include_synonyms ? describe_synonyms(d, value, out) : ERR_OK;
+	out->documentation = d->in.include_documentation ? str_of(value->doc) : STR_NULL;
+	return d->in.include_synonyms ? describe_synonyms(d, value, out) : ERR_OK;
 }
 
 static enum err
@@ -199,48 +207,77 @@ describe_resource(struct describe *d,
 	}
 }
 
-static enum err describe_write(struct describe *d, struct wr *wr, int version)
+static enum err describe_write(struct describe *d)
 {
-	bool flexible = version >= DESCRIBE_CONFIGS_FLEXIBLE_VERSION;
+	struct describe_configs_res_describe_configs_result out;
+	enum err err;
 
-	wr_int32(wr, 0); /* throttle time */
-	wr_array(wr, d->in->resources_len, false, flexible);
-	for (size_t i = 0; i < d->in->resources_len; i++) {
-		struct describe_configs_res_describe_configs_result out;
-		enum err err;
+	describe_configs_res_describe_configs_result_init(&out);
+	err = describe_resource(d, &d->in.resources[d->idx++], &out);
+	if (err != ERR_OK)
+		return err;
+	describe_configs_res_describe_configs_result_write(&out, d->out,
+							   d->req->header.api_version);
+	arena_reset(&d->arena);
+	return d->out->err;
+}
 
-		describe_configs_res_describe_configs_result_init(&out);
-		err = describe_resource(d, &d->in->resources[i], &out);
-		if (err != ERR_OK)
-			return err;
-		describe_configs_res_describe_configs_result_write(&out, wr, version);
-		if (wr->err != ERR_OK)
-			return wr->err;
-		arena_reset(&d->arena);
+static void describe_end(struct describe *d, enum err err)
+{
+	arena_fini(&d->arena);
+	if (err == ERR_OK && d->req->header.api_version >= DESCRIBE_CONFIGS_FLEXIBLE_VERSION)
+		wr_uvarint(d->out, 0); /* tags */
+	if (err != ERR_OK)
+		api_overload(d->req);
+	else
+		api_end(d->req);
+}
+
+/* Resources until the time is over. Nobody waits for them when the connection has gone. */
+static void describe_run(struct describe *d)
+{
+	int64_t until_us = clock_mono_us(loop_clock(d->al->loop)) + SLICE_US;
+	enum err err = ERR_OK;
+
+	while (err == ERR_OK && d->idx < d->in.resources_len && !d->req->abandoned) {
+		err = describe_write(d);
+		if (err == ERR_OK && d->idx < d->in.resources_len &&
+		    clock_mono_us(loop_clock(d->al->loop)) >= until_us) {
+			loop_timer_start(&d->next, 0);
+			return;
+		}
 	}
-	if (flexible)
-		wr_uvarint(wr, 0); /* tags */
-	return wr->err;
+	describe_end(d, err);
+}
+
+static void describe_on_next(struct loop_timer *timer)
+{
+	describe_run(container_of(timer, struct describe, next));
 }
 
 static void describe_configs_handle(struct api_loop *al, struct req *req)
 {
+	struct describe *d = arena_alloc(&req->arena, sizeof(*d));
 	int version = req->header.api_version;
-	struct describe_configs_req in;
-	struct describe d = {.al = al, .in = &in};
-	enum err err = describe_configs_req_decode(&in, &req->body, version, &req->arena);
+	enum err err;
 
+	if (d == NULL) {
+		api_overload(req);
+		return;
+	}
+	d->al = al;
+	d->req = req;
+	err = describe_configs_req_decode(&d->in, &req->body, version, &req->arena);
 	if (err != ERR_OK) {
 		api_malformed(req, err);
 		return;
 	}
-	arena_init(&d.arena, RESOURCE_ARENA_BYTES);
-	err = describe_write(&d, api_begin(req), version);
-	arena_fini(&d.arena);
-	if (err != ERR_OK)
-		api_overload(req);
-	else
-		api_end(req);
+	arena_init(&d->arena, RESOURCE_ARENA_BYTES);
+	d->out = api_begin(req);
+	wr_int32(d->out, 0); /* throttle time */
+	wr_array(d->out, d->in.resources_len, false, version >= DESCRIBE_CONFIGS_FLEXIBLE_VERSION);
+	loop_timer_init(&d->next, al->loop, describe_on_next);
+	describe_run(d);
 }
 
 const struct api_handler api_describe_configs = {

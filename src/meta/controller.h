@@ -188,7 +188,14 @@ struct controller_new_topic {
 enum err controller_check_name(struct arena *arena, struct str name,
 			       struct str *message) must_check;
 
-/* Duplicated names must be taken out before (the handler answers them). */
+#define CONTROLLER_PARTITIONS_REQUEST_MAX 10000
+/* How many these topics want together, by themselves or by num.partitions. */
+int64_t controller_partitions_asked(const struct controller *ctl,
+				    const struct controller_new_topic *topics, size_t topics_len);
+/*
+ * Duplicated names must be taken out before (the handler answers them). More partitions than
+ * CONTROLLER_PARTITIONS_REQUEST_MAX together are refused, all of them.
+ */
 void controller_create_topics(struct controller *ctl, struct arena *arena,
 			      struct controller_new_topic *topics, size_t topics_len,
 			      bool validate_only);

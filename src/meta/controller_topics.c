@@ -11,7 +11,6 @@
 #include "proto/topic_record.h"
 
 #define TOPIC_NAME_MAX	       249
-#define PARTITIONS_REQUEST_MAX 10000
 /* Of the names in a message, so that a long list of them costs no more than the list itself. */
 #define NAMES_LEN_MAX 1000
 
@@ -260,9 +259,8 @@ static void create_topic(struct controller *ctl, struct arena *arena,
 						: create_placed(ctl, arena, topic, list);
 }
 
-/* Both overflow and absurdity are met before anything is allocated for it. */
-static bool too_many_partitions(struct controller *ctl, const struct controller_new_topic *topics,
-				size_t topics_len)
+int64_t controller_partitions_asked(const struct controller *ctl,
+				    const struct controller_new_topic *topics, size_t topics_len)
 {
 	int64_t sum = 0;
 
@@ -274,7 +272,7 @@ static bool too_many_partitions(struct controller *ctl, const struct controller_
 		else if (topics[i].num_partitions > 0)
 			sum += topics[i].num_partitions;
 	}
-	return sum > PARTITIONS_REQUEST_MAX;
+	return sum;
 }
 
 static void create_all(struct controller *ctl, struct arena *arena,
@@ -304,7 +302,9 @@ void controller_create_topics(struct controller *ctl, struct arena *arena,
 	enum err err = controller_check(ctl);
 	struct str message = STR_NULL;
 
-	if (err == ERR_OK && too_many_partitions(ctl, topics, topics_len)) {
+	/* Both overflow and absurdity are met before anything is allocated for it. */
+	if (err == ERR_OK && controller_partitions_asked(ctl, topics, topics_len) >
+				 CONTROLLER_PARTITIONS_REQUEST_MAX) {
 		err = ERR_POLICY_VIOLATION;
 		message = STR("Excessively large number of partitions per request.");
 	}
@@ -390,7 +390,7 @@ static enum err check_count(struct arena *arena, const struct image_topic *topic
 					     more->count - now, more->assignments_len);
 		return ERR_INVALID_REPLICA_ASSIGNMENT;
 	}
-	if (more->count - now > PARTITIONS_REQUEST_MAX) {
+	if (more->count - now > CONTROLLER_PARTITIONS_REQUEST_MAX) {
 		more->message = STR("Excessively large number of partitions per request.");
 		return ERR_POLICY_VIOLATION;
 	}
@@ -478,7 +478,7 @@ bool controller_may_auto_create(const struct controller *ctl, size_t topics_len)
 {
 	int64_t each = config_int64(ctl->options.config, CONFIG_NUM_PARTITIONS);
 
-	return (int64_t)topics_len <= PARTITIONS_REQUEST_MAX / each;
+	return (int64_t)topics_len <= CONTROLLER_PARTITIONS_REQUEST_MAX / each;
 }
 
 enum err controller_auto_create(struct controller *ctl, struct str name)
