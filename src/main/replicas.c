@@ -1,6 +1,7 @@
 /* From topics in the metadata to logs on disk, and back. */
 #include "main/replicas.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,6 +17,8 @@
 
 /* Descriptors of segments that nobody uses just now. */
 #define OPEN_SEGMENTS_MAX 1024
+/* Between log lines that tell how far a long start is. */
+#define TELL_MS 3000
 
 /* A log directory, and what its partitions share. */
 struct replicas_place {
@@ -34,7 +37,7 @@ struct found {
 	struct uuid topic_id;
 	bool unnamed;	  /* its topic id is lost: it is opened when the metadata knows its name */
 	struct plog *log; /* NULL: could not be opened, or is not yet */
-	int64_t recovery_point;
+	int64_t recovery_point, cleaned;
 	struct replicas_place *place;
 	struct replicas *replicas;
 	struct job job;
@@ -54,6 +57,8 @@ struct replicas {
 	struct shared_config *configs;
 	struct plog_config at_open; /* until the topic's own are known */
 	struct found *found;
+	_Atomic size_t to_open, opened; /* at start: partition directories */
+	_Atomic int64_t told_ms;	/* when the log line about these was written, monotonic */
 	struct coord *coord;
 	struct rnd rnd;
 	int64_t
@@ -237,7 +242,7 @@ static struct plog_open_args replicas_open_args(const struct found *found)
 	    .clean = logdir->clean,
 	    .recovery_point = checkpoint_get(&logdir->recovery_points, found->topic, found->idx, 0),
 	    .log_start = checkpoint_get(&logdir->log_starts, found->topic, found->idx, 0),
-	    .cleaned = cleaned,
+	    .cleaned = found->cleaned,
 	    .high_watermark = checkpoint_get(&logdir->high_watermarks, found->topic, found->idx, 0),
 	};
 }
@@ -262,6 +267,19 @@ static void replicas_open_as(struct found *found, const char *dir, struct uuid t
 	    found->log != NULL && plog_distrusts_checkpoints(found->log) ? 0 : args.recovery_point;
 }
 
+/* While many logs are recovered, how many have been. */
+static void replicas_tell(struct replicas *replicas)
+{
+	int64_t now_ms = clock_mono_ms(replicas->options.clock);
+	int64_t told_ms = atomic_load(&replicas->told_ms);
+	size_t opened = atomic_fetch_add(&replicas->opened, 1) + 1;
+
+	if (now_ms - told_ms >= TELL_MS &&
+	    atomic_compare_exchange_strong(&replicas->told_ms, &told_ms, now_ms))
+		log_info("broker", "recovered %zu of %zu logs", opened,
+			 atomic_load(&replicas->to_open));
+}
+
 static void replicas_open_one(struct job *job)
 {
 	struct found *found = container_of(job, struct found, job);
@@ -271,12 +289,14 @@ static void replicas_open_one(struct job *job)
 	enum err err = dir != NULL ? logdir_read_topic_id(dir, &topic_id) : ERR_NOMEM;
 
 	found->unnamed = err == ERR_NOFILE || err == ERR_BADFILE;
+	found->cleaned = checkpoint_get(&logdir->cleaned, found->topic, found->idx, 0);
 	if (err == ERR_OK)
 		replicas_open_as(found, dir, topic_id);
 	else if (!found->unnamed)
 		log_error("broker", "cannot open partition %s: %s", found->name, err_text(err));
 	if (err == ERR_IO)
 		logdir_fail(logdir, err, "open a partition in it");
+	replicas_tell(found->replicas);
 	free(dir);
 }
 
@@ -310,6 +330,7 @@ static enum err replicas_find(struct replicas *replicas, struct replicas_place *
 	found->replicas = replicas;
 	found->job = (struct job){.run = replicas_open_one};
 	HASH_ADD_KEYPTR(hh, replicas->found, found->name, strlen(found->name), found);
+	atomic_fetch_add(&replicas->to_open, 1);
 	worker_submit(replicas->options.workers, &found->job);
 	return ERR_OK;
 }
@@ -356,12 +377,19 @@ static enum err replicas_open_place(struct replicas *replicas, struct replicas_p
 
 enum err replicas_open(struct replicas *replicas)
 {
+	int64_t begun_ms = clock_mono_ms(replicas->options.clock), took_ms;
 	enum err err = ERR_OK;
 
+	atomic_store(&replicas->told_ms, begun_ms);
 	for (size_t i = 0; err == ERR_OK && i < replicas->options.dirs->len; i++)
 		if (!logdir_failed(replicas->places[i].logdir))
 			err = replicas_open_place(replicas, &replicas->places[i]);
 	worker_pool_drain(replicas->options.workers);
+	took_ms = clock_mono_ms(replicas->options.clock) - begun_ms;
+	if (took_ms >= TELL_MS)
+		log_info("broker", "recovered %zu of %zu logs in %lld ms",
+			 atomic_load(&replicas->opened), atomic_load(&replicas->to_open),
+			 (long long)took_ms);
 	for (size_t i = 0; i < replicas->options.dirs->len; i++)
 		logdir_forget_offsets(replicas->places[i].logdir);
 	if (err == ERR_OK && logdirs_online(replicas->options.dirs) == 0) {

@@ -8,7 +8,9 @@
 #include "store/producer_snapshot.h"
 
 #define REPLAY_BYTES	  (64u << 10) /* read together: small enough for malloc to keep */
-#define CONTROL_BYTES_MAX 4096u	      /* a control batch that we look into is smaller by far */
+#define TELL_BYTES	  (32u << 20) /* so often the clock is looked at */
+#define TELL_MS		  3000
+#define CONTROL_BYTES_MAX 4096u /* a control batch that we look into is smaller by far */
 
 struct replay_buf {
 	struct seg *seg;
@@ -39,6 +41,21 @@ static enum err replay_get(struct replay_buf *buf, uint32_t pos, uint32_t want, 
 	return ERR_OK;
 }
 
+/* A scan of many gigabytes tells now and then how far it is. */
+static void replay_tell(struct replay *replay, const struct seg *seg)
+{
+	int64_t now_ms = clock_mono_ms(replay->log->env->clock);
+
+	if (replay->told_ms == 0)
+		replay->told_ms = now_ms;
+	if (now_ms - replay->told_ms < TELL_MS)
+		return;
+	replay->told_ms = now_ms;
+	log_info("store", "%s: %llu MB checked so far, now in segment %lld at offset %lld",
+		 seg_dir_path(seg->dir), (unsigned long long)replay->checked_bytes >> 20,
+		 (long long)seg->base_offset, (long long)replay->next_offset);
+}
+
 /* The checksum, piece by piece: a batch may be larger than the buffer. */
 static enum err replay_check_sum(struct replay *replay, struct replay_buf *buf, uint32_t pos,
 				 const struct batch_view *view)
@@ -62,6 +79,9 @@ static enum err replay_check_sum(struct replay *replay, struct replay_buf *buf, 
 			batch_sum_more(&sum, piece);
 		at += (uint32_t)piece.len;
 	}
+	if ((replay->checked_bytes + view->size_bytes) / TELL_BYTES >
+	    replay->checked_bytes / TELL_BYTES)
+		replay_tell(replay, buf->seg);
 	replay->checked_bytes += view->size_bytes;
 	return batch_sum_good(&sum) ? ERR_OK : ERR_CORRUPT_MESSAGE;
 }

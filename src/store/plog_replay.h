@@ -20,6 +20,7 @@ struct replay {
 	uint32_t last_pos;   /* where it begins; `pos` when there was none */
 	int64_t last_base;   /* its base offset, when there was one */
 	uint64_t checked_bytes;
+	int64_t told_ms; /* when the log line of a long scan was written, monotonic; 0: none yet */
 };
 
 /*
