@@ -91,19 +91,27 @@ enum err plog_find_offset(struct plog *log, struct seg *seg, int64_t offset, uin
 	return err;
 }
 
-/* Walks while whole batches fit below the limit. */
+/* Walks while whole batches fit below the limit, and no further than to damage: what is good before
+ * it is given. */
 static enum err plog_walk_to_limit(struct seg_walk *walk, uint32_t limit, int64_t *next_offset)
 {
+	uint32_t from = walk->pos;
 	struct batch_view view;
+	int64_t behind = -1;
 	enum err err;
 
 	while (walk->pos < walk->end) {
 		err = seg_walk_view(walk, &view);
+		if (err == ERR_CORRUPT_MESSAGE && walk->pos > from) {
+			*next_offset = behind;
+			return ERR_OK;
+		}
 		if (err != ERR_OK)
 			return err;
 		*next_offset = view.base_offset;
 		if (view.size_bytes > limit || walk->pos > limit - view.size_bytes)
 			return ERR_OK;
+		behind = view.last_offset + 1;
 		seg_walk_step(walk, &view);
 	}
 	return ERR_OK;

@@ -243,6 +243,30 @@ static void what_follows_a_damaged_segment_is_set_aside(void **state)
 	free(path);
 }
 
+/* A client reads up to the damage, and meets it at the next read. */
+static void what_is_good_before_damage_is_read(void **state)
+{
+	struct world *w = *state;
+	uint32_t starts[310];
+	char *path = support_path(w, 0, ".log");
+	struct plog_read_info info;
+	struct slice slice;
+
+	w->cfg.index_interval_bytes = 1 << 30;
+	fill(w, 300);
+	batch_starts(w, 0, starts, ARRAY_LEN(starts));
+	support_write_at(path, starts[100] + 8, "xxxxx", 5); /* its length is lost */
+	assert_int_equal(plog_read(w->log, 150, 900, starts[110] - starts[50], true, &slice, &info),
+			 ERR_OK);
+	assert_int_equal(slice.pos, starts[50]);
+	assert_int_equal(slice.len_bytes, starts[100] - starts[50]);
+	assert_int_equal(info.next_offset, 300);
+	slice_release(&slice);
+	assert_int_equal(plog_read(w->log, 300, 900, 1000, true, &slice, &info),
+			 ERR_CORRUPT_MESSAGE);
+	free(path);
+}
+
 /* A second time at the same offset is kept beside the first. */
 static void what_is_set_aside_is_not_written_over(void **state)
 {
@@ -390,7 +414,8 @@ static void r4_an_index_is_finished_at_the_recovery_point(void **state)
 	support_cut(path, support_size(path) - 12);
 	w->args.recovery_point = second;
 	world_open(w);
-	assert_int_equal(plog_offset_for_time(w->log, SUPPORT_NOW_MS + 10 * (second - 1), 20, &found),
+	assert_int_equal(plog_offset_for_time(w->log, SUPPORT_NOW_MS + 10 * (second - 1), 20,
+					      &found),
 			 ERR_OK);
 	assert_int_equal(found.offset, second - 1);
 	assert_int_equal(plog_end(w->log), 20);
@@ -681,6 +706,7 @@ int main(void)
 	    TEST(r4_a_hole_between_segments_ends_the_log),
 	    TEST(r4_an_index_is_finished_at_the_recovery_point),
 	    TEST(what_follows_a_damaged_segment_is_set_aside),
+	    TEST(what_is_good_before_damage_is_read),
 	    TEST(what_is_set_aside_is_not_written_over),
 	    TEST(without_room_recovery_goes_on),
 	    TEST(garbage_at_the_end_of_a_segment_costs_nothing),
