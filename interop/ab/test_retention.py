@@ -82,7 +82,7 @@ pytestmark = pytest.mark.xdist_group("ab-retention")
 
 
 @pytest.mark.timeout(300)
-def test_the_same_segments_survive(kind, new_broker):
+def test_the_same_segments_survive(kind, tools, new_broker):
     stock, ours = new_broker("stock", SETTINGS).start(), new_broker(kind, SETTINGS).start()
     fill(stock)
     fill(ours)
@@ -93,19 +93,35 @@ def test_the_same_segments_survive(kind, new_broker):
     assert wanted["for-ever"][1] == 0
     assert len(wanted["rolled-by-time"][0]) > 3
     assert len(wanted["rolled-by-index"][0]) > 3
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while survivors(ours) != wanted and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert at_rest(ours) == wanted
+    assert_comes_to(ours, wanted)
+
+    # Settings that change while they run: of a topic, and of all brokers for topics that have none of their own.
+    for each in (stock, ours):
+        alter(tools, each, "--entity-type topics --entity-name for-ever --add-config retention.ms=3600000")
+        alter(tools, each, "--entity-type topics --entity-name by-size --add-config retention.bytes=100")
+        alter(tools, each, "--entity-type topics --entity-name compacted --add-config cleanup.policy=delete")
+        alter(tools, each, "--entity-type brokers --entity-default --add-config log.retention.ms=1000")
+        alter(tools, each, "--entity-type brokers --entity-default --add-config log.retention.bytes=1")
+    wanted = at_rest(stock)
+    assert wanted["for-ever"] == ([2], 2)
+    assert wanted["default-week"] == ([4], 4)
+    assert_comes_to(ours, wanted)
 
     # And after a start, where times come from the files.
     stock.stop()
     ours.stop()
-    assert survivors_at_rest_after_start(ours) == survivors_at_rest_after_start(stock)
+    assert at_rest(ours.start()) == at_rest(stock.start())
 
 
-def survivors_at_rest_after_start(broker):
-    return at_rest(broker.start())
+def alter(tools, broker, words):
+    tools.must("configs", "--bootstrap-server", broker.bootstrap, "--alter", *words.split())
+
+
+def assert_comes_to(broker, wanted):
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while survivors(broker) != wanted and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert at_rest(broker) == wanted
 
 
 @pytest.mark.timeout(300)
@@ -125,10 +141,7 @@ def test_the_other_broker_retains_what_one_has_written(kind, new_broker, first):
     whole.start()
     fill(whole)
     wanted = at_rest(whole)
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while survivors(written) != wanted and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert at_rest(written) == wanted
+    assert_comes_to(written, wanted)
     written.stop()
     written.become(kinds[0]).start()
     assert {topic: start for topic, (_, start) in at_rest(written).items()} == {
