@@ -193,12 +193,13 @@ enum err file_truncate(int fd, off_t size)
 
 enum err file_sync(int fd)
 {
-	return file_result(file_may_fd("fdatasync", fd) ? fdatasync(fd) : -1);
+	/* ENOSPC, too: what could not be written is dropped by the kernel. */
+	return file_may_fd("fdatasync", fd) && fdatasync(fd) == 0 ? ERR_OK : ERR_IO;
 }
 
 enum err file_sync_fs(int fd)
 {
-	return file_result(file_may_fd("syncfs", fd) ? syncfs(fd) : -1);
+	return file_may_fd("syncfs", fd) && syncfs(fd) == 0 ? ERR_OK : ERR_IO;
 }
 
 enum err file_reserve(int fd, off_t pos, off_t len_bytes)
@@ -235,7 +236,7 @@ enum err file_sync_dir(const char *dir)
 	err = file_open(dir, O_RDONLY | O_DIRECTORY, &fd);
 	if (err != ERR_OK)
 		return err;
-	err = file_result(file_may("fsync", dir) ? fsync(fd) : -1);
+	err = file_may("fsync", dir) && fsync(fd) == 0 ? ERR_OK : ERR_IO;
 	file_close(fd);
 	return err;
 }

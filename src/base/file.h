@@ -49,7 +49,8 @@ enum err file_warm(int fd, off_t pos, size_t len_bytes) must_check;
 
 enum err file_size(int fd, off_t *size) must_check;
 enum err file_truncate(int fd, off_t size) must_check;
-enum err file_sync(int fd) must_check; /* fdatasync */
+/* fdatasync. ERR_IO whatever it fails with: a failed sync is final, and is not tried again. */
+enum err file_sync(int fd) must_check;
 /* Takes space for [pos, pos + len) and leaves the size as it is: writes there find it. Not every
  * file system can. */
 enum err file_reserve(int fd, off_t pos, off_t len_bytes) must_check;
@@ -60,7 +61,7 @@ enum err file_rename(const char *from, const char *to) must_check;
 enum err file_unlink(const char *path) must_check; /* ERR_NOFILE if there is none */
 enum err file_mkdir(const char *path) must_check;  /* ERR_EXISTS if there is one */
 enum err file_rmdir(const char *path) must_check;
-/* Makes names in a directory durable. */
+/* Makes names in a directory durable. ERR_IO: the sync failed; others: it could not be begun. */
 enum err file_sync_dir(const char *dir) must_check;
 /* The same for the directory that holds this path. */
 enum err file_sync_parent(const char *path) must_check;

@@ -544,6 +544,11 @@ void broker_turn(struct broker *broker)
 		loop_turn(broker->io[i].api.loop, false);
 }
 
+bool broker_is_over(const struct broker *broker)
+{
+	return broker->err != ERR_OK;
+}
+
 enum err broker_end(struct broker *broker)
 {
 	broker_stop(broker);

@@ -27,6 +27,8 @@ void broker_free(struct broker *broker);
  */
 struct loop *broker_loop(struct broker *broker);
 void broker_turn(struct broker *broker);
+/* An error has ended it: broker_run would return now. */
+bool broker_is_over(const struct broker *broker);
 enum err broker_end(struct broker *broker) must_check;
 
 #endif

@@ -10,6 +10,9 @@
 #define SWEEP_MIN 64
 #define SWEEP_MAX 4096
 
+/* When a flush could not be made. */
+#define AGAIN_MS 100
+
 struct flusher {
 	struct loop *control;
 	struct worker_pool *workers;
@@ -53,9 +56,12 @@ static void flusher_on_dirty(struct mail *mail)
 	struct flush_entry *entry = container_of(mail, struct flush_entry, mail);
 	struct partition *part = flush_partition(entry);
 	struct flusher *flusher = part->env.flusher;
+	int64_t wait_ms;
 
-	entry->deadline_ms =
-	    clock_mono_ms(loop_clock(flusher->control)) + atomic_load(&part->rules.flush_ms);
+	wait_ms = atomic_load(&part->rules.flush_ms);
+	if (atomic_exchange(&entry->soon, false) && wait_ms > AGAIN_MS)
+		wait_ms = AGAIN_MS;
+	entry->deadline_ms = clock_mono_ms(loop_clock(flusher->control)) + wait_ms;
 	flusher_insert(flusher, entry);
 	if (TAILQ_FIRST(&flusher->dirty) == entry)
 		flusher_arm(flusher);

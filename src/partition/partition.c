@@ -277,7 +277,7 @@ static enum err partition_list(struct partition *part)
 	*strrchr(parent, '/') = '\0';
 	err = file_sync_dir(parent);
 	free(parent);
-	if (err != ERR_OK && plog_logdir(part->log) != NULL)
+	if (err == ERR_IO && plog_logdir(part->log) != NULL)
 		logdir_fail(plog_logdir(part->log), err, "sync the names in it");
 	part->unlisted = err != ERR_OK;
 	return err;
@@ -301,17 +301,36 @@ static enum err partition_job_once(struct partition *part)
 	return err;
 }
 
+/* With plog_lock: a flush that could not be begun, for want of descriptors or memory, is tried
+ * again, for there may be those who wait for it. */
+static void partition_flush_again(struct partition *part)
+{
+	part->dirty.soon = true;
+	if (part->dirty.posted)
+		return;
+	part->dirty.posted = true;
+	flusher_post(part->env.flusher, part);
+}
+
+/* With plog_lock, after a flush, well or not: true when the high watermark has moved. */
+static bool partition_flushed_locked(struct partition *part, enum err err)
+{
+	int64_t before = plog_high_watermark(part->log);
+
+	if (err == ERR_OK && atomic_load(&part->leads))
+		partition_advance_locked(part);
+	if (err != ERR_OK && !plog_failed(part->log) && plog_is_dirty(part->log))
+		partition_flush_again(part);
+	return plog_high_watermark(part->log) > before;
+}
+
 /* Gives the slot back, or keeps it when more was wanted meanwhile: then the answer is true. */
 static bool partition_job_end(struct partition *part, enum err err)
 {
-	int64_t before;
 	bool again, moved;
 
 	plog_lock(part->log);
-	before = plog_high_watermark(part->log);
-	if (err == ERR_OK && atomic_load(&part->leads))
-		partition_advance_locked(part);
-	moved = plog_high_watermark(part->log) > before;
+	moved = partition_flushed_locked(part, err);
 	again = (part->flush_wanted || plog_has_work(part->log)) && err == ERR_OK;
 	part->job_runs = again;
 	plog_unlock(part->log);
@@ -401,7 +420,8 @@ static void partition_plan_flush(struct partition *part)
 int64_t partition_checkpoint(struct partition *part)
 {
 	int64_t recovery_point;
-	bool mine;
+	bool mine, moved;
+	enum err err;
 
 	must_be(part, PARTITION_MAGIC);
 	plog_lock(part->log);
@@ -412,15 +432,18 @@ int64_t partition_checkpoint(struct partition *part)
 	plog_unlock(part->log);
 	if (!mine)
 		return recovery_point;
-	if (plog_checkpoint(part->log, &recovery_point) != ERR_OK)
+	err = plog_checkpoint(part->log, &recovery_point);
+	if (err != ERR_OK)
 		recovery_point = part->recovery_point;
 	plog_lock(part->log);
+	moved = partition_flushed_locked(part, err);
 	part->job_runs = false;
 	part->recovery_point = recovery_point;
 	/* Who wanted a flush meanwhile could not start it. */
 	if (part->flush_wanted || plog_has_work(part->log))
 		partition_start_job(part);
 	plog_unlock(part->log);
+	partition_wake(part, moved);
 	return recovery_point;
 }
 

@@ -11,7 +11,8 @@ struct flush_entry {
 	struct mail mail;
 	TAILQ_ENTRY(flush_entry) link;
 	int64_t deadline_ms;
-	bool posted; /* dirty, and the flusher knows or will */
+	bool posted;	   /* dirty, and the flusher knows or will */
+	_Atomic bool soon; /* a flush could not be made: not only after the interval */
 };
 
 /* A partition's place in the cleaner: control loop, but for `posted` (under plog_lock). */

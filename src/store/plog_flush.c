@@ -152,7 +152,7 @@ static enum err plog_rename_epochs(struct plog *log, bool durable)
 	free(temp);
 	free(path);
 	if (err == ERR_OK && durable)
-		err = plog_synced(file_sync_dir(seg_dir_path(log->dir)));
+		err = file_sync_dir(seg_dir_path(log->dir));
 	return err;
 }
 

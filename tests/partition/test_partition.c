@@ -237,6 +237,36 @@ static void a_failed_sync_wakes_with_a_storage_error(void **state)
 	assert_int_equal(append_one(w, PARTITION_ACKS_ALL), ERR_KAFKA_STORAGE_ERROR);
 }
 
+static _Atomic int fail_opens;
+
+/* The directory cannot be opened for its sync, a few times. */
+static int few_descriptors(const char *call, const char *path)
+{
+	const char *slash = path != NULL ? strrchr(path, '/') : NULL;
+
+	if (strcmp(call, "open") != 0 || slash == NULL || strcmp(slash, "/t-0") != 0)
+		return 0;
+	return fail_opens-- > 0 ? EMFILE : 0;
+}
+
+static void r4_a_flush_without_descriptors_is_made_soon(void **state)
+{
+	struct world *w = *state;
+	struct wait wait = {.woken = 0};
+
+	w->rules.flush_messages = 1;
+	partition_set_rules(w->part, &w->rules);
+	lead(w);
+	fail_opens = 3;
+	file_set_fault(few_descriptors);
+	assert_int_equal(append_one(w, PARTITION_ACKS_ALL), ERR_OK);
+	waiter_init(&wait.waiter, &w->box, on_wake);
+	if (partition_wait_committed(w->part, &wait.waiter, 1))
+		turn_until(w, &wait.woken, 1);
+	assert_true(partition_is_committed(w->part, 1));
+	assert_true(fail_opens <= 0);
+}
+
 static void new_data_wakes_who_waits_for_it(void **state)
 {
 	struct world *w = *state;
@@ -513,6 +543,7 @@ int main(void)
 	    TEST(resigning_wakes_everybody),
 	    TEST(a_turn_writes_all_with_one_call_in_order),
 	    TEST(one_sync_serves_all_that_came_meanwhile),
+	    TEST(r4_a_flush_without_descriptors_is_made_soon),
 	    TEST(flushes_when_its_time_is_over),
 	    TEST(r4_what_a_kill_left_in_memory_is_not_seen_before_it_is_on_disk),
 	    TEST(r4_what_a_kill_left_in_memory_is_flushed_in_time),
