@@ -10,6 +10,9 @@
 #define ASK_NONE    (-1000)
 #define ASK_WAIT_MS 60000 /* a loaded machine is slow; nothing waits so long by itself */
 
+/* How long a coordinator is asked again that is not there yet. */
+extern int64_t ask_again_ms;
+
 /* Settings of the topic as "key=value", NULL at the end. */
 int ask_create_topic(struct whole *whole, const char *topic, int32_t partitions,
 		     const char *const *settings);

@@ -10,73 +10,31 @@
  *and goes on its calls are entered, too, and now and then the power is cut once more in there.
  */
 #include <fcntl.h>
-#include <ftw.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/rnd.h"
 #include "tests/power/check.h"
 #include "tests/power/disk.h"
+#include "tests/power/journal_read.h"
+#include "tests/power/place.h"
 #include "tests/power/scenario.h"
 #include "tests/power/shim.h"
 
-#define SYNC_US_MAX   400
-#define CHILD_SECONDS 300
-#define AGAIN_ONE_IN  4 /* so often the power is cut again while a check runs */
-#define PATH_BYTES    160
-#define DEFAULT_CUTS  120
+#define SYNC_US_MAX  400
+#define AGAIN_ONE_IN 4 /* so often the power is cut again while a check runs */
+#define DEFAULT_CUTS 120
 
 struct sweep {
-	char dir[64];
+	struct place place;
 	uint64_t seed;
 	struct rnd rnd;
 	struct facts *facts; /* shared with the children */
 	long checks, cuts_in_checks;
 };
-
-__attribute__((noreturn)) static void sweep_die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static void sweep_path(const struct sweep *sweep, char path[PATH_BYTES], const char *name)
-{
-	snprintf(path, PATH_BYTES, "%s/%s", sweep->dir, name);
-}
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-	(void)st;
-	(void)kind;
-	(void)at;
-	return remove(path);
-}
-
-static void sweep_remove(const struct sweep *sweep, const char *name)
-{
-	char path[PATH_BYTES];
-
-	sweep_path(sweep, path, name);
-	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-/* A child that hangs is a failure like others. */
-static bool sweep_wait(pid_t pid)
-{
-	int status;
-
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
-		sweep_die("fork");
-	if (WIFSIGNALED(status))
-		fprintf(stderr, "the broker ended with signal %d\n", WTERMSIG(status));
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
 
 /* -- the run -------------------------------------------------------------------------------------
  */
@@ -84,13 +42,13 @@ static bool sweep_wait(pid_t pid)
 __attribute__((noreturn)) static void sweep_live(struct sweep *sweep, int life)
 {
 	struct scenario scenario = {.facts = sweep->facts};
-	char journal[PATH_BYTES], root[PATH_BYTES], data[PATH_BYTES];
+	char journal[PLACE_PATH_BYTES], root[PLACE_PATH_BYTES], data[PLACE_PATH_BYTES];
 	enum err err;
 
-	alarm(CHILD_SECONDS);
-	sweep_path(sweep, journal, "journal");
-	sweep_path(sweep, root, "run");
-	sweep_path(sweep, data, "run/d");
+	alarm(PLACE_CHILD_SECONDS);
+	place_path(&sweep->place, journal, "journal");
+	place_path(&sweep->place, root, "run");
+	place_path(&sweep->place, data, "run/d");
 	rnd_init_seed(&scenario.rnd, sweep->seed + (uint64_t)life);
 	shim_set_sync_us(SYNC_US_MAX);
 	shim_begin(journal, root);
@@ -108,18 +66,18 @@ __attribute__((noreturn)) static void sweep_live(struct sweep *sweep, int life)
 
 static bool sweep_run(struct sweep *sweep)
 {
-	char path[PATH_BYTES];
+	char path[PLACE_PATH_BYTES];
 
-	sweep_path(sweep, path, "run");
+	place_path(&sweep->place, path, "run");
 	if (mkdir(path, 0755) != 0)
-		sweep_die(path);
+		place_die(path);
 	facts_init(sweep->facts);
 	for (int life = 0; life < SCENARIO_LIVES; life++) {
 		pid_t pid = fork();
 
 		if (pid == 0)
 			sweep_live(sweep, life);
-		if (!sweep_wait(pid)) {
+		if (!place_wait(pid)) {
 			fprintf(stderr, "life %d failed\n", life);
 			return false;
 		}
@@ -129,42 +87,6 @@ static bool sweep_run(struct sweep *sweep)
 
 /* -- journals ------------------------------------------------------------------------------------
  */
-
-struct journal {
-	const uint8_t *map;
-	size_t events_len;
-	const struct journal_event **events;
-};
-
-static void journal_load(struct journal *journal, const char *path)
-{
-	int fd = open(path, O_RDONLY);
-	const struct journal_head *head;
-	size_t at = sizeof(*head);
-
-	if (fd < 0)
-		sweep_die(path);
-	head = mmap(NULL, JOURNAL_BYTES_MAX, PROT_READ, MAP_SHARED, fd, 0);
-	if (head == MAP_FAILED || head->magic != JOURNAL_MAGIC)
-		sweep_die(path);
-	close(fd);
-	*journal = (struct journal){.map = (const uint8_t *)head};
-	journal->events = malloc(head->used_bytes / sizeof(struct journal_event) *
-				 sizeof(struct journal_event *));
-	while (at < head->used_bytes) {
-		const struct journal_event *event =
-		    (const struct journal_event *)(const void *)(journal->map + at);
-
-		journal->events[journal->events_len++] = event;
-		at += event->size_bytes;
-	}
-}
-
-static void journal_unload(struct journal *journal)
-{
-	free(journal->events);
-	munmap((void *)(uintptr_t)journal->map, JOURNAL_BYTES_MAX);
-}
 
 static void facts_take(struct facts *facts, const struct journal_event *event)
 {
@@ -193,10 +115,10 @@ static const char *const loss_names[] = {"kill", "ordered", "by-dir"};
 __attribute__((noreturn)) static void
 sweep_check_in_child(struct sweep *sweep, const struct cut *cut, const char *name, bool enter)
 {
-	char journal[PATH_BYTES], root[PATH_BYTES], data[PATH_BYTES];
+	char journal[PLACE_PATH_BYTES], root[PLACE_PATH_BYTES], data[PLACE_PATH_BYTES];
 
-	alarm(CHILD_SECONDS);
-	sweep_path(sweep, root, name);
+	alarm(PLACE_CHILD_SECONDS);
+	place_path(&sweep->place, root, name);
 	snprintf(data, sizeof(data), "%.100s/d", root);
 	*sweep->facts = cut->facts;
 	if (enter) {
@@ -209,9 +131,9 @@ sweep_check_in_child(struct sweep *sweep, const struct cut *cut, const char *nam
 
 static void sweep_write(struct sweep *sweep, const struct cut *cut, const char *name, FILE *told)
 {
-	char path[PATH_BYTES];
+	char path[PLACE_PATH_BYTES];
 
-	sweep_path(sweep, path, name);
+	place_path(&sweep->place, path, name);
 	disk_write(cut->disk, path, cut->loss, cut->seed, told);
 }
 
@@ -224,7 +146,7 @@ static bool sweep_check(struct sweep *sweep, const struct cut *cut, const char *
 	pid = fork();
 	if (pid == 0)
 		sweep_check_in_child(sweep, cut, name, enter);
-	if (sweep_wait(pid))
+	if (place_wait(pid))
 		return true;
 	fprintf(stderr, "  %s: %s at event %zu, cut seed %llu\n", name, loss_names[cut->loss],
 		cut->event, (unsigned long long)cut->seed);
@@ -241,15 +163,15 @@ static bool sweep_cut_again(struct sweep *sweep, const struct cut *first)
 {
 	struct cut cut = {.facts = first->facts};
 	struct journal journal;
-	char path[PATH_BYTES];
+	char path[PLACE_PATH_BYTES];
 	struct rnd rnd;
 	bool ok;
 
 	rnd_init_seed(&rnd, first->seed);
 	sweep_write(sweep, first, "base", NULL);
-	sweep_path(sweep, path, "base");
+	place_path(&sweep->place, path, "base");
 	cut.disk = disk_new(path);
-	sweep_path(sweep, path, "once.journal");
+	place_path(&sweep->place, path, "once.journal");
 	journal_load(&journal, path);
 	cut.event = rnd_below(&rnd, journal.events_len + 1);
 	cut.loss = sweep_loss(&rnd);
@@ -266,8 +188,8 @@ static bool sweep_cut_again(struct sweep *sweep, const struct cut *first)
 	journal_unload(&journal);
 	disk_free(cut.disk);
 	if (ok) {
-		sweep_remove(sweep, "twice");
-		sweep_remove(sweep, "base");
+		place_remove(&sweep->place, "twice");
+		place_remove(&sweep->place, "base");
 	}
 	return ok;
 }
@@ -282,8 +204,8 @@ static bool sweep_cut(struct sweep *sweep, struct cut *cut, const struct facts *
 			loss_names[cut->loss], cut->event, (unsigned long long)cut->seed);
 		return false;
 	}
-	sweep_remove(sweep, "once");
-	sweep_remove(sweep, "once.journal");
+	place_remove(&sweep->place, "once");
+	place_remove(&sweep->place, "once.journal");
 	return true;
 }
 
@@ -292,11 +214,11 @@ static bool sweep_all(struct sweep *sweep, size_t cuts)
 {
 	struct journal journal;
 	struct cut cut = {.disk = disk_new(NULL)};
-	char path[PATH_BYTES];
+	char path[PLACE_PATH_BYTES];
 	struct facts facts;
 	bool ok = true;
 
-	sweep_path(sweep, path, "journal");
+	place_path(&sweep->place, path, "journal");
 	journal_load(&journal, path);
 	facts_init(&facts);
 	for (size_t i = 0; i < journal.events_len && ok; i++) {
@@ -321,13 +243,13 @@ static bool sweep_replay(struct sweep *sweep, char **args)
 {
 	struct journal journal;
 	struct cut cut = {.disk = disk_new(NULL), .seed = strtoull(args[2], NULL, 10)};
-	char path[PATH_BYTES];
+	char path[PLACE_PATH_BYTES];
 	struct facts facts;
 	bool ok;
 
 	while (strcmp(args[1], loss_names[cut.loss]) != 0)
 		cut.loss++;
-	sweep_path(sweep, path, "journal");
+	place_path(&sweep->place, path, "journal");
 	journal_load(&journal, path);
 	facts_init(&facts);
 	cut.event = strtoull(args[0], NULL, 10);
@@ -335,9 +257,9 @@ static bool sweep_replay(struct sweep *sweep, char **args)
 		disk_apply(cut.disk, journal.events[i]);
 		facts_take(&facts, journal.events[i]);
 	}
-	sweep_remove(sweep, "told");
-	sweep_remove(sweep, "once");
-	sweep_remove(sweep, "once.journal");
+	place_remove(&sweep->place, "told");
+	place_remove(&sweep->place, "once");
+	place_remove(&sweep->place, "once.journal");
 	sweep_write(sweep, &cut, "told", stdout);
 	cut.facts = facts;
 	ok = sweep_check(sweep, &cut, "once", true) && sweep_cut_again(sweep, &cut);
@@ -349,27 +271,18 @@ static bool sweep_replay(struct sweep *sweep, char **args)
 /* -- main ----------------------------------------------------------------------------------------
  */
 
-static void sweep_make_dir(struct sweep *sweep)
-{
-	strcpy(sweep->dir, "/dev/shm/barnabas-power-XXXXXX");
-	if (access("/dev/shm", W_OK) != 0)
-		strcpy(sweep->dir, "/tmp/barnabas-power-XXXXXX");
-	if (mkdtemp(sweep->dir) == NULL)
-		sweep_die(sweep->dir);
-}
-
 static bool sweep_new(struct sweep *sweep, size_t cuts)
 {
 	bool ok;
 
-	sweep_make_dir(sweep);
+	place_make(&sweep->place);
 	rnd_init_seed(&sweep->rnd, sweep->seed);
 	ok = sweep_run(sweep) && sweep_all(sweep, cuts);
 	if (ok)
-		sweep_remove(sweep, ".");
+		place_remove(&sweep->place, ".");
 	else
 		fprintf(stderr, "sweep: FAILED with seed %llu; kept is %s\n",
-			(unsigned long long)sweep->seed, sweep->dir);
+			(unsigned long long)sweep->seed, sweep->place.dir);
 	return ok;
 }
 
@@ -384,7 +297,7 @@ int main(int argc, char **argv)
 	sweep.seed = rnd_below(&rnd, 1000000000);
 	log_set_level(LOG_LEVEL_ERROR);
 	if (argc == 6 && strcmp(argv[1], "--replay") == 0) {
-		snprintf(sweep.dir, sizeof(sweep.dir), "%s", argv[2]);
+		snprintf(sweep.place.dir, sizeof(sweep.place.dir), "%s", argv[2]);
 		log_set_level(LOG_LEVEL_INFO);
 		return sweep_replay(&sweep, argv + 3) ? 0 : 1;
 	}

@@ -1,0 +1,58 @@
+/* See place.h. */
+#include "tests/power/place.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+void place_die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+void place_make(struct place *place)
+{
+	strcpy(place->dir, access("/dev/shm", W_OK) == 0 ? "/dev/shm/barnabas-power-XXXXXX"
+							 : "/tmp/barnabas-power-XXXXXX");
+	if (mkdtemp(place->dir) == NULL)
+		place_die(place->dir);
+}
+
+void place_path(const struct place *place, char path[PLACE_PATH_BYTES], const char *name)
+{
+	snprintf(path, PLACE_PATH_BYTES, "%s/%s", place->dir, name);
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	(void)st;
+	(void)kind;
+	(void)at;
+	return remove(path);
+}
+
+void place_remove(const struct place *place, const char *name)
+{
+	char path[PLACE_PATH_BYTES];
+
+	if (strcmp(name, ".") == 0)
+		strcpy(path, place->dir);
+	else
+		place_path(place, path, name);
+	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+bool place_wait(pid_t pid)
+{
+	int status;
+
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		place_die("fork");
+	if (WIFSIGNALED(status))
+		fprintf(stderr, "the broker ended with signal %d\n", WTERMSIG(status));
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
