@@ -283,21 +283,37 @@ static enum err partition_list(struct partition *part)
 	return err;
 }
 
+/* A flush that moves the recovery point, too. */
+static enum err partition_flush_far(struct partition *part)
+{
+	int64_t recovery_point;
+	enum err err = plog_checkpoint(part->log, &recovery_point);
+
+	if (err != ERR_OK)
+		return err;
+	plog_lock(part->log);
+	part->recovery_point = recovery_point;
+	plog_unlock(part->log);
+	return ERR_OK;
+}
+
 static enum err partition_job_once(struct partition *part)
 {
 	enum err err = ERR_OK;
-	bool flush;
+	bool flush, far;
 
 	plog_lock(part->log);
 	flush = part->flush_wanted;
+	far = flush && part->checkpoint_wanted;
 	part->flush_wanted = false;
+	part->checkpoint_wanted = part->checkpoint_wanted && !far;
 	plog_unlock(part->log);
 	if (plog_has_work(part->log))
 		err = plog_do_some_work(part->log);
 	if (flush && err == ERR_OK)
 		err = partition_list(part);
 	if (flush && err == ERR_OK)
-		err = plog_flush(part->log);
+		err = far ? partition_flush_far(part) : plog_flush(part->log);
 	return err;
 }
 
@@ -427,6 +443,9 @@ int64_t partition_checkpoint(struct partition *part)
 	plog_lock(part->log);
 	recovery_point = part->recovery_point;
 	mine = !part->job_runs && plog_end(part->log) > recovery_point;
+	/* Under flush.messages=1 there may always be one: the next flush does it, for the next
+	 * time. */
+	part->checkpoint_wanted = part->job_runs;
 	if (mine)
 		part->job_runs = true;
 	plog_unlock(part->log);

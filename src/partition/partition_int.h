@@ -59,6 +59,7 @@ struct partition {
 	/* The one job that may work on the log at a time; under plog_lock. */
 	struct job job;
 	bool job_runs, flush_wanted;
+	bool checkpoint_wanted; /* with the next flush */
 	bool unlisted; /* the job's: the directory's name is not yet durable */
 
 	struct flush_entry dirty;

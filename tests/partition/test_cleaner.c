@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "partition/cleaner.h"
 #include "partition/flush.h"
+#include "partition/partition_int.h"
 #include "partition/throttle.h"
 #include "record/builder.h"
 
@@ -321,6 +322,33 @@ static void nobody_waits_for_a_slow_cleaner(void **state)
 	assert_int_equal(cleaner_counts(w->cleaner).rounds, 0);
 }
 
+/* Without it a partition under flush.messages=1 would never be cleaned, nor quickly recovered. */
+static void a_busy_partition_moves_its_recovery_point(void **state)
+{
+	struct world *w = *state;
+	int64_t until = clock_mono_ms(&clock_real) + PATIENCE_MS;
+
+	w->rules.flush_messages = 1;
+	partition_set_rules(w->part, &w->rules);
+	plog_lock(w->part->log);
+	w->part->job_runs = true; /* as if a flush were under way whenever it is asked */
+	plog_unlock(w->part->log);
+	append(w, 1);
+	assert_int_equal(partition_checkpoint(w->part), 0);
+	plog_lock(w->part->log);
+	w->part->job_runs = false;
+	plog_unlock(w->part->log);
+	append(w, 2);
+	while (!partition_is_committed(w->part, 2)) {
+		assert_true(clock_mono_ms(&clock_real) < until);
+		worker_pool_drain(w->workers);
+	}
+	worker_pool_drain(w->workers);
+	plog_lock(w->part->log);
+	assert_int_equal(w->part->recovery_point, 2);
+	plog_unlock(w->part->log);
+}
+
 static void what_is_removed_is_forgotten(void **state)
 {
 	struct world *w = *state;
@@ -360,6 +388,7 @@ int main(void)
 	    TEST(no_key_of_a_topic_that_is_not_compacted_is_touched),
 	    TEST(it_can_be_turned_off_and_on),
 	    TEST(nobody_waits_for_a_slow_cleaner),
+	    TEST(a_busy_partition_moves_its_recovery_point),
 	    TEST(what_is_removed_is_forgotten),
 	    cmocka_unit_test(a_rate_is_shared_and_kept),
 	};
