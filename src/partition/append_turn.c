@@ -66,15 +66,22 @@ static void append_finish(struct append *append)
 	append->done(append);
 }
 
+/* What is not committed when the wait is over may have been lost, with the leadership or the disk. */
+static void append_judge(struct append *append)
+{
+	enum err err;
+
+	if (partition_is_committed(append->part, append->item.last_offset + 1))
+		return;
+	err = partition_check_leader(append->part, -1);
+	append->item.err = err != ERR_OK ? err : ERR_NOT_LEADER_OR_FOLLOWER;
+}
+
 static void append_on_wake(struct waiter *waiter)
 {
 	struct append *append = container_of(waiter, struct append, waiter);
 
-	if (!partition_is_committed(append->part, append->item.last_offset + 1)) {
-		enum err err = partition_check_leader(append->part, -1);
-		/* What is not committed now may have been lost with the leadership. */
-		append->item.err = err != ERR_OK ? err : ERR_NOT_LEADER_OR_FOLLOWER;
-	}
+	append_judge(append);
 	append_finish(append);
 }
 
@@ -86,8 +93,7 @@ static void append_settle(struct append_turn *turn, struct append *append)
 		if (partition_wait_committed(append->part, &append->waiter,
 					     append->item.last_offset + 1))
 			return;
-		if (!partition_is_committed(append->part, append->item.last_offset + 1))
-			append->item.err = ERR_NOT_LEADER_OR_FOLLOWER;
+		append_judge(append);
 	}
 	append_finish(append);
 }
