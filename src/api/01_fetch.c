@@ -70,20 +70,25 @@ static const struct image_topic *fetch_topic(const struct fetch *fetch,
 				    : image_topic_by_name(image, part->topic);
 }
 
-/* Has the client read what we do not have? Then it must cut back to where we part. */
-static bool fetch_diverges(struct fetch_part *part, struct partition *local)
+/*
+ * Has the client read what we do not have? Then it must cut back to where we part. An epoch that we
+ * know nothing of, and an offset below the log start, are out of range before that.
+ */
+static enum err fetch_compare(struct fetch_part *part, struct partition *local)
 {
 	int32_t epoch;
 	int64_t end;
 
 	if (part->last_fetched_epoch < 0)
-		return false;
+		return ERR_OK;
 	plog_end_for_epoch(partition_log(local), part->last_fetched_epoch, &epoch, &end);
-	if (epoch == part->last_fetched_epoch && end >= part->fetch_offset)
-		return false;
-	part->diverging_epoch = epoch;
-	part->diverging_end = end;
-	return true;
+	if (epoch < 0 || end < 0 || part->fetch_offset < part->log_start)
+		return ERR_OFFSET_OUT_OF_RANGE;
+	if (epoch < part->last_fetched_epoch || end < part->fetch_offset) {
+		part->diverging_epoch = epoch;
+		part->diverging_end = end;
+	}
+	return ERR_OK;
 }
 
 static enum err fetch_aborted(struct fetch *fetch, struct fetch_part *part, struct partition *local,
@@ -138,7 +143,9 @@ static enum err fetch_read(struct fetch *fetch, const struct image_topic *topic,
 		part->leader_epoch = image_part->leader_epoch;
 	}
 	if (err == ERR_OK)
-		err = partition_check_leader(local, part->current_leader_epoch);
+		err = partition_check_leader(local, part->current_leader_epoch < 0
+							? -1
+							: part->current_leader_epoch);
 	if (err == ERR_OK && fetch->replica_id >= 0)
 		err = ERR_UNKNOWN_LEADER_EPOCH;
 	if (err != ERR_OK)
@@ -148,8 +155,9 @@ static enum err fetch_read(struct fetch *fetch, const struct image_topic *topic,
 	part->high_watermark = partition_high_watermark(local);
 	part->log_start = partition_log_start(local);
 	part->upper = fetch->committed ? part->last_stable : part->high_watermark;
-	if (fetch_diverges(part, local))
-		return ERR_OK;
+	err = fetch_compare(part, local);
+	if (err != ERR_OK || part->diverging_epoch != FETCH_NO_EPOCH)
+		return err;
 	return fetch_range(fetch, part, local);
 }
 
