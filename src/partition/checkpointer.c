@@ -193,7 +193,6 @@ static void checkpointer_done(struct job *job)
 		partition_unref(ckpt->refs[i]);
 	free(ckpt->refs);
 	ckpt->refs = NULL;
-	ckpt->runs = false;
 	if (ckpt->err == ERR_OK) {
 		ckpt->removals_written = ckpt->removals_begun;
 		ckpt->written = true;
@@ -202,6 +201,8 @@ static void checkpointer_done(struct job *job)
 		STAILQ_REMOVE_HEAD(&ckpt->served, link);
 		wait->done(wait, ckpt->err);
 	}
+	/* Only now: who is told may ask for another writing, which must not serve those above. */
+	ckpt->runs = false;
 	if (!STAILQ_EMPTY(&ckpt->waiting))
 		checkpointer_start(ckpt);
 }
