@@ -611,7 +611,7 @@ static void r4_stops_while_a_metadata_snapshot_is_written(void **state)
 
 	for (int i = 0; i < 20; i++) {
 		struct whole other;
-		char topic[8];
+		char topic[16];
 
 		whole_open(&other, always);
 		for (int n = 0; n < i % 4; n++) {

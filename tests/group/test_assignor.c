@@ -19,7 +19,7 @@ struct setting {
 	struct assignor_topic topics[TOPICS_MAX];
 	struct assignor_member members[MEMBERS_MAX];
 	uint32_t subs[MEMBERS_MAX][TOPICS_MAX];
-	char ids[MEMBERS_MAX][8];
+	char ids[MEMBERS_MAX][24];
 	struct assignor_spec spec;
 };
 
