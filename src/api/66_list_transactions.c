@@ -45,13 +45,15 @@ static bool list_transactions_wants(const struct list_transactions *list,
 {
 	const struct list_transactions_req *in = &list->in;
 	bool found = in->producer_id_filters_len == 0;
+	int64_t age_ms;
 
 	for (size_t i = 0; i < in->producer_id_filters_len; i++)
 		found = found || in->producer_id_filters[i] == value->producer_id;
 	if (in->state_filters_len > 0 && !list->states[value->state])
 		return false;
-	return found &&
-	       (in->duration_filter < 0 || list->now_ms - value->start_ms > in->duration_filter);
+	if (__builtin_sub_overflow(list->now_ms, value->start_ms, &age_ms))
+		age_ms = 0;
+	return found && (in->duration_filter < 0 || age_ms > in->duration_filter);
 }
 
 static bool list_transactions_fill(struct list_transactions *list, struct coord *coord,

@@ -169,6 +169,7 @@ void hold_settle(struct clog *log, enum err err);
 void hold_init(struct coord *coord);
 
 /* -- tshard.c: one partition of __transaction_state -- */
+extern const struct clog_kind tshard_kind;
 struct tshard *tshard_new(struct coord *coord, struct partition *part,
 			  int32_t leader_epoch) must_check;
 void tshard_free(struct tshard *shard);

@@ -38,7 +38,7 @@ static void tshard_marker(struct clog *log, int64_t producer_id, bool commit)
 {
 }
 
-static const struct clog_kind tshard_kind = {
+const struct clog_kind tshard_kind = {
     .topic = "__transaction_state",
     .record = tshard_record,
     .marker = tshard_marker,
@@ -159,7 +159,8 @@ static struct str tshard_put(char **at, struct str s)
 {
 	char *copy = *at;
 
-	memcpy(copy, s.ptr, s.len);
+	if (s.len > 0)
+		memcpy(copy, s.ptr, s.len);
 	*at += s.len;
 	return (struct str){copy, s.len};
 }

@@ -110,13 +110,16 @@ static const struct txn_topic *txns_copy_topics(struct keep *keep, const struct 
 	partitions = (int32_t *)(topics + value->topics_len);
 	for (size_t i = 0; i < value->topics_len; i++) {
 		topics[i] = value->topics[i];
-		memcpy(partitions, value->topics[i].partitions, topics[i].len * sizeof(int32_t));
+		if (topics[i].len > 0)
+			memcpy(partitions, value->topics[i].partitions,
+			       topics[i].len * sizeof(int32_t));
 		topics[i].partitions = partitions;
 		partitions += topics[i].len;
 	}
 	names = (char *)partitions;
 	for (size_t i = 0; i < value->topics_len; i++) {
-		memcpy(names, value->topics[i].name.ptr, topics[i].name.len);
+		if (topics[i].name.len > 0)
+			memcpy(names, value->topics[i].name.ptr, topics[i].name.len);
 		topics[i].name.ptr = names;
 		names += topics[i].name.len;
 	}
@@ -149,7 +152,7 @@ static struct txn_entry *txns_apply(struct txns *txns, const struct txn_record *
 static void txns_arm_timeout(struct txn_entry *entry, struct moment now)
 {
 	struct deadlines *deadlines = entry->txns->deadlines;
-	int64_t left_ms = entry->value.start_ms - now.wall_ms;
+	int64_t left_ms;
 
 	if (entry->value.state != TXN_ONGOING || entry->value.timeout_ms == INT32_MAX) {
 		if (deadline_is_set(&entry->timeout))
@@ -157,6 +160,8 @@ static void txns_arm_timeout(struct txn_entry *entry, struct moment now)
 		return;
 	}
 	/* What a log says of time is not believed further than a day off. */
+	if (__builtin_sub_overflow(entry->value.start_ms, now.wall_ms, &left_ms))
+		left_ms = 0;
 	left_ms = left_ms < -86400000 ? -86400000 : left_ms > 86400000 ? 86400000 : left_ms;
 	left_ms += (int64_t)entry->value.timeout_ms + 1;
 	deadline_set(deadlines, &entry->timeout, now.mono_ms + (left_ms > 0 ? left_ms : 0));

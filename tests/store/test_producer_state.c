@@ -278,6 +278,86 @@ static void snapshots_come_back(void **state)
 	free(content);
 }
 
+/* -- what the coordinator was asked before ------------------------------------------------------
+ */
+
+static struct plog_append transact(struct world *w, int16_t epoch, int32_t sequence, int64_t guard,
+				   int16_t version)
+{
+	struct wr wr = support_batch((struct batch_of){.records = 1,
+						       .has_producer = true,
+						       .producer_id = 7,
+						       .epoch = epoch,
+						       .sequence = sequence,
+						       .transactional = true});
+	struct plog_append item = {.data = wr.buf,
+				   .len_bytes = wr.len_bytes,
+				   .txn_guard = guard,
+				   .txn_version = version};
+
+	plog_lock(w->log);
+	plog_append_as_leader(w->log, &item, 1, 0);
+	plog_unlock(w->log);
+	wr_fini(&wr);
+	return item;
+}
+
+static int64_t guard_for(struct world *w, int16_t epoch)
+{
+	int64_t guard;
+
+	plog_lock(w->log);
+	assert_int_equal(plog_txn_guard(w->log, 7, epoch, &guard), ERR_OK);
+	plog_unlock(w->log);
+	return guard;
+}
+
+static void a_transaction_that_has_ended_takes_nothing_more(void **state)
+{
+	struct world *w = *state;
+	int64_t guard = guard_for(w, 0), late = guard;
+
+	assert_true(guard > 0);
+	expect(transact(w, 0, 0, PLOG_TXN_OPEN, 0), ERR_INVALID_TXN_STATE, 0, false);
+	expect(transact(w, 0, 0, guard, 0), ERR_OK, 0, false);
+	assert_true(guard_for(w, 0) == PLOG_TXN_OPEN);
+	expect(transact(w, 0, 1, PLOG_TXN_OPEN, 0), ERR_OK, 1, false);
+	expect(support_marker(w, CONTROL_COMMIT, 7, 0), ERR_OK, 2, false);
+	expect(transact(w, 0, 2, PLOG_TXN_OPEN, 0), ERR_INVALID_TXN_STATE, 0, false);
+	expect(transact(w, 0, 2, late, 0), ERR_INVALID_TXN_STATE, 0, false);
+	guard = guard_for(w, 0);
+	/* Another producer's end is no reason. */
+	expect(support_marker(w, CONTROL_COMMIT, 8, 0), ERR_OK, 3, false);
+	expect(transact(w, 0, 2, guard, 0), ERR_OK, 4, false);
+}
+
+static struct plog_append end_version_2(struct world *w, int16_t epoch)
+{
+	struct plog_append item = {.origin = PLOG_COORDINATOR, .txn_version = 2};
+	struct wr wr;
+
+	wr_init(&wr, SUPPORT_CAP);
+	assert_int_equal(control_marker_batch(&wr, CONTROL_COMMIT, 7, epoch, 0, 1), ERR_OK);
+	item.data = wr.buf;
+	item.len_bytes = wr.len_bytes;
+	plog_lock(w->log);
+	plog_append_as_leader(w->log, &item, 1, 0);
+	plog_unlock(w->log);
+	wr_fini(&wr);
+	return item;
+}
+
+static void version_2_begins_at_zero_and_ends_with_a_higher_epoch(void **state)
+{
+	struct world *w = *state;
+
+	expect(transact(w, 0, 3, guard_for(w, 0), 2), ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, 0, false);
+	expect(transact(w, 0, 0, guard_for(w, 0), 2), ERR_OK, 0, false);
+	expect(end_version_2(w, 0), ERR_INVALID_PRODUCER_EPOCH, 0, false);
+	expect(end_version_2(w, 1), ERR_OK, 1, false);
+	expect(end_version_2(w, 1), ERR_OK, 2, false); /* written again after a restart */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -295,6 +375,8 @@ int main(void)
 	    TEST(aborted_transactions_are_found_across_segments_and_restarts),
 	    TEST(open_transactions_outlive_a_kill),
 	    TEST(snapshots_come_back),
+	    TEST(a_transaction_that_has_ended_takes_nothing_more),
+	    TEST(version_2_begins_at_zero_and_ends_with_a_higher_epoch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
