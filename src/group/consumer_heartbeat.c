@@ -130,6 +130,8 @@ static enum err heartbeat_check_room(struct heartbeat *hb)
 		return REFUSE(hb, ERR_GROUP_MAX_SIZE_REACHED,
 			      "The consumer group has reached its maximum capacity of %d members.",
 			      ev->cfg->size_max);
+	if (shard_find(ev->shard, hb->ask->group) == NULL)
+		return keep_takes_new(keep) ? ERR_OK : ERR_COORDINATOR_NOT_AVAILABLE;
 	return keep->used_bytes < keep->cap_bytes ? ERR_OK : ERR_COORDINATOR_NOT_AVAILABLE;
 }
 

@@ -12,6 +12,11 @@ static void *keep_count(struct keep *keep, void *ptr)
 	return ptr;
 }
 
+bool keep_takes_new(const struct keep *keep)
+{
+	return keep->unlimited || keep->used_bytes < keep->cap_bytes - keep->cap_bytes / 4;
+}
+
 void *keep_alloc(struct keep *keep, size_t size_bytes)
 {
 	bool over = size_bytes > keep->cap_bytes || keep->used_bytes > keep->cap_bytes - size_bytes;

@@ -3,7 +3,9 @@
  *
  * What a peer can make us keep is limited by how much it sends, but not how often: so everything
  * goes through one ledger, and at its cap new members and new offsets are refused with a code that
- * makes clients try again. State that comes back from the log is never refused.
+ * makes clients try again. State that comes back from the log is never refused. The last quarter is
+ * for groups that are there already: who makes groups without end stops other new ones, but not
+ * those that work.
  */
 #ifndef GROUP_KEEP_H
 #define GROUP_KEEP_H
@@ -16,6 +18,8 @@ struct keep {
 	bool unlimited; /* while a log is replayed */
 };
 
+/* Is there room for a group that is not there yet? */
+bool keep_takes_new(const struct keep *keep);
 /* Zeroed. NULL over the cap. */
 void *keep_alloc(struct keep *keep, size_t size_bytes) must_check;
 /* Zeroed, never NULL and not held back by the cap: for small things that must not fail half way. */

@@ -112,8 +112,10 @@ static enum err offsets_check_entry(const struct shard *shard, const struct grou
 	if (entry->value.metadata.len > (size_t)shard->cfg->metadata_max &&
 	    jstr_len(entry->value.metadata) > (size_t)shard->cfg->metadata_max)
 		return ERR_OFFSET_METADATA_TOO_LARGE;
+	if (group == NULL)
+		return keep_takes_new(keep) ? ERR_OK : ERR_COORDINATOR_NOT_AVAILABLE;
 	if (keep->used_bytes >= keep->cap_bytes &&
-	    (group == NULL || offsets_find(group, entry->topic, entry->partition) == NULL))
+	    offsets_find(group, entry->topic, entry->partition) == NULL)
 		return ERR_COORDINATOR_NOT_AVAILABLE;
 	return ERR_OK;
 }

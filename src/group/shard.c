@@ -108,6 +108,8 @@ struct group *shard_make(struct shard *shard, struct str id)
 
 	if (group != NULL)
 		return group;
+	if (!keep_takes_new(shard->keep))
+		return NULL;
 	group = keep_alloc(shard->keep, sizeof(*group));
 	if (group == NULL)
 		return NULL;

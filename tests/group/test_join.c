@@ -160,6 +160,28 @@ static void memory_is_refused_at_the_cap(void **state)
 	assert_int_equal(shard_groups_len(w->shard), 0);
 }
 
+/* Whoever fills the memory with new groups does not stop those that are there. */
+static void the_last_quarter_of_the_memory_is_for_groups_that_are_there(void **state)
+{
+	struct world *w = *state;
+	struct asker a, b, c;
+	struct join_ask ask;
+
+	world_stable(w, &a);
+	/* Three quarters are used, and what is left would do for any number of groups. */
+	w->keep.used_bytes += 300000;
+	w->keep.cap_bytes = w->keep.used_bytes + 90000;
+	ask = world_join_ask(&b, "");
+	ask.group = STR("another");
+	world_join(w, &ask);
+	assert_int_equal(b.err, ERR_COORDINATOR_NOT_AVAILABLE);
+	assert_int_equal(shard_groups_len(w->shard), 1);
+	world_join_old(w, &c, "");
+	assert_int_equal(c.err, ERR_OK);
+	assert_string_equal(world_state(w), "PreparingRebalance 2");
+	w->keep.used_bytes -= 300000;
+}
+
 static void a_group_that_could_not_be_written_is_not_there(void **state)
 {
 	struct world *w = *state;
@@ -339,6 +361,7 @@ int main(void)
 	    world_test(the_protocol_with_most_votes_wins),
 	    world_test(the_group_has_a_largest_size),
 	    world_test(memory_is_refused_at_the_cap),
+	    world_test(the_last_quarter_of_the_memory_is_for_groups_that_are_there),
 	    world_test(a_group_that_could_not_be_written_is_not_there),
 	    world_test(a_follower_that_asks_again_gets_the_same),
 	    world_test(the_first_of_two_requests_is_let_go),
