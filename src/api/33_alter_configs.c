@@ -17,33 +17,6 @@
 
 #define VERSION_MAX 2
 
-static void alter_configs_answer(struct alter_configs *alter)
-{
-	struct alter_configs_res_alter_configs_resource_response *out;
-	struct req *req = alter->req;
-	struct alter_configs_res res;
-
-	alter_configs_res_init(&res);
-	res.responses =
-	    alter_configs_res_alter_configs_resource_response_array(&req->arena,
-								    alter->resources_len);
-	if (res.responses == NULL) {
-		api_overload(req);
-		return;
-	}
-	for (; res.responses_len < alter->resources_len; res.responses_len++) {
-		const struct controller_config_resource *resource =
-		    &alter->resources[res.responses_len];
-		out = &res.responses[res.responses_len];
-		out->error_code = errcode_of(resource->err);
-		out->error_message = resource->err == ERR_OK ? STR_NULL : resource->message;
-		out->resource_type = resource->type;
-		out->resource_name = resource->name;
-	}
-	alter_configs_res_encode(&res, api_begin(req), req->header.api_version);
-	api_end(req);
-}
-
 static bool alter_configs_take(struct alter_configs *alter,
 			       const struct alter_configs_req_alter_configs_resource *in)
 {
@@ -69,8 +42,7 @@ static void alter_configs_handle(struct api_loop *al, struct req *req)
 		api_malformed(req, err);
 		return;
 	}
-	alter =
-	    alter_configs_new(al, req, in.resources_len, in.validate_only, alter_configs_answer);
+	alter = alter_configs_new(al, req, in.resources_len, in.validate_only);
 	while (alter != NULL && taken < in.resources_len &&
 	       alter_configs_take(alter, &in.resources[taken]))
 		taken++;

@@ -10,6 +10,7 @@
 
 #include "api/loggers.h"
 #include "meta/config.h"
+#include "wire/apis.h"
 
 static void refuse(struct controller_config_resource *resource, enum err err, struct str message)
 {
@@ -225,6 +226,33 @@ static bool submit(struct alter_configs *alter)
 	return true;
 }
 
+static void write_result(const struct controller_config_resource *resource, bool flexible,
+			 struct wr *out)
+{
+	wr_int16(out, errcode_of(resource->err));
+	wr_str(out, resource->err == ERR_OK ? STR_NULL : resource->message, flexible, true);
+	wr_int8(out, resource->type);
+	wr_str(out, resource->name, flexible, false);
+	if (flexible)
+		wr_uvarint(out, 0); /* tags */
+}
+
+/* Both APIs' answers are one message, but for the version that made it flexible. */
+static void answer(struct alter_configs *alter)
+{
+	const struct req_header *header = &alter->req->header;
+	bool flexible = apis_response_tags(header->api_key, header->api_version);
+	struct wr *out = api_begin(alter->req);
+
+	wr_int32(out, 0); /* throttle time */
+	wr_array(out, alter->resources_len, false, flexible);
+	for (size_t i = 0; i < alter->resources_len; i++)
+		write_result(&alter->resources[i], flexible, out);
+	if (flexible)
+		wr_uvarint(out, 0); /* tags */
+	api_end(alter->req);
+}
+
 /* The changes are durable and seen everywhere, or the metadata log has failed. */
 static void committed(struct controller_wait *wait, enum err err)
 {
@@ -236,21 +264,17 @@ static void committed(struct controller_wait *wait, enum err err)
 		if (resource->err == ERR_OK)
 			refuse(resource, err, str_of(err_text(err)));
 	}
-	alter->answer(alter);
+	answer(alter);
 }
 
 struct alter_configs *alter_configs_new(struct api_loop *al, struct req *req, size_t resources_len,
-					bool validate_only,
-					void (*answer)(struct alter_configs *alter))
+					bool validate_only)
 {
 	struct alter_configs *alter = arena_alloc(&req->arena, sizeof(*alter));
 
 	if (alter == NULL)
 		return NULL;
-	*alter = (struct alter_configs){.al = al,
-					.req = req,
-					.validate_only = validate_only,
-					.answer = answer};
+	*alter = (struct alter_configs){.al = al, .req = req, .validate_only = validate_only};
 	alter->resources = arena_array(&req->arena, resources_len > 0 ? resources_len : 1,
 				       sizeof(*alter->resources));
 	return alter->resources != NULL ? alter : NULL;
@@ -285,7 +309,7 @@ void alter_configs_run(struct alter_configs *alter)
 		return;
 	}
 	if (alter->validate_only || alter->submitted_len == 0) {
-		alter->answer(alter);
+		answer(alter);
 		return;
 	}
 	alter->wait.done = committed;
