@@ -17,6 +17,8 @@
 
 /* Descriptors of segments that nobody uses just now. */
 #define OPEN_SEGMENTS_MAX 1024
+/* Less free space than this is none for new partitions' files. */
+#define ROOM_BYTES_MIN (64 << 10)
 /* Between log lines that tell how far a long start is. */
 #define TELL_MS 3000
 
@@ -770,10 +772,30 @@ void replicas_dir_failed(struct replicas *replicas, const struct logdir *logdir)
 	checkpointer_wake(replicas->options.checkpointer, logdir);
 }
 
+/* The file system is asked only where producers are refused already. */
+static bool replicas_has_room(void *ctx)
+{
+	const struct replicas *replicas = ctx;
+	int64_t free_bytes, total_bytes;
+
+	for (size_t i = 0; i < replicas->options.dirs->len; i++) {
+		struct logdir *logdir = replicas->options.dirs->at[i];
+
+		if (logdir_failed(logdir))
+			continue;
+		if (!atomic_load(&logdir->room.full) ||
+		    file_free(logdir->path, &free_bytes, &total_bytes) != ERR_OK ||
+		    free_bytes >= ROOM_BYTES_MIN)
+			return true;
+	}
+	return false;
+}
+
 struct controller_hooks replicas_hooks(struct replicas *replicas)
 {
 	return (struct controller_hooks){
 	    .ctx = replicas,
+	    .has_room = replicas_has_room,
 	    .on_partition_new = replicas_on_new,
 	    .on_elected = replicas_on_elected,
 	    .on_resigned = replicas_on_resigned,

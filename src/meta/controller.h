@@ -58,6 +58,8 @@ struct controller_hooks {
 	/* The metadata log failed: nothing can be changed any more. The broker must stop, exit 1.
 	 */
 	void (*on_failed)(void *ctx, enum err err);
+	/* Is there space for new partitions' files? A topic must not be, and have no log. */
+	bool (*has_room)(void *ctx);
 };
 
 /* A loop that gets each image. Embedded by its owner; zeroed but for loop, on_image and ctx. */

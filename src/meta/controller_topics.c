@@ -10,7 +10,7 @@
 #include "proto/remove_topic_record.h"
 #include "proto/topic_record.h"
 
-#define TOPIC_NAME_MAX	       249
+#define TOPIC_NAME_MAX 249
 /* Of the names in a message, so that a long list of them costs no more than the list itself. */
 #define NAMES_LEN_MAX 1000
 
@@ -247,11 +247,23 @@ static enum err create_placed(struct controller *ctl, struct arena *arena,
 	return err;
 }
 
+static enum err check_room(const struct controller *ctl, struct str *message)
+{
+	const struct controller_hooks *hooks = &ctl->options.hooks;
+
+	if (hooks->has_room == NULL || hooks->has_room(hooks->ctx))
+		return ERR_OK;
+	*message = STR("There is no space left for new partitions.");
+	return ERR_NOSPACE;
+}
+
 static void create_topic(struct controller *ctl, struct arena *arena,
 			 struct controller_new_topic *topic, struct mrec_list *list)
 {
 	if (topic->err == ERR_OK)
 		check_configs(ctl, arena, topic);
+	if (topic->err == ERR_OK)
+		topic->err = check_room(ctl, &topic->message);
 	if (topic->err != ERR_OK)
 		return;
 	topic->id = rnd_uuid(&ctl->rnd);
@@ -434,6 +446,8 @@ static enum err create_more(struct controller *ctl, struct arena *arena,
 	if (topic == NULL)
 		return ERR_UNKNOWN_TOPIC_OR_PARTITION;
 	err = check_count(arena, topic, more);
+	if (err == ERR_OK)
+		err = check_room(ctl, &more->message);
 	if (err != ERR_OK)
 		return err;
 	mrec_list_init(&list);
