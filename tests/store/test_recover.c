@@ -126,6 +126,50 @@ static void a_killed_log_is_scanned(void **state)
 	assert_int_equal(support_read_all(w, 0, 4096), 301);
 }
 
+/*
+ * A start after a kill makes no files for thousands of small logs; each index comes with its first
+ * entry, or with the clean stop, as stock wants it.
+ */
+static void recovery_makes_no_index_without_entries(void **state)
+{
+	struct world *w = *state;
+
+	fill(w, 2);
+	assert_false(support_has(w, 0, ".index"));
+	world_kill(w);
+	world_open(w);
+	assert_false(support_has(w, 0, ".index"));
+	assert_false(support_has(w, 0, ".timeindex"));
+	assert_int_equal(support_read_all(w, 0, 4096), 2);
+	fill(w, 300);
+	assert_int_equal(plog_flush(w->log), ERR_OK);
+	assert_int_equal(support_read_all(w, 450, 4096), 152);
+	world_close(w);
+	assert_true(support_has(w, 0, ".index") && support_has(w, 0, ".timeindex"));
+	world_open(w);
+	assert_int_equal(support_read_all(w, 450, 4096), 152);
+}
+
+/* One of the two without the other is of no use, whatever it says. */
+static void recovery_cuts_an_index_that_is_alone(void **state)
+{
+	struct world *w = *state;
+	char *times = support_path(w, 0, ".timeindex");
+
+	fill(w, 300);
+	world_close(w);
+	assert_int_equal(file_unlink(times), ERR_OK);
+	w->args.clean = false;
+	w->args.recovery_point = 0;
+	world_open(w);
+	assert_int_equal(support_read_all(w, 450, 4096), 150);
+	world_close(w);
+	assert_true(support_size(times) > 0);
+	world_open(w);
+	assert_int_equal(support_read_all(w, 450, 4096), 150);
+	free(times);
+}
+
 /* The tail is torn at every byte of the last three batches. */
 static void a_torn_tail_is_cut_at_any_byte(void **state)
 {
@@ -700,6 +744,8 @@ int main(void)
 	    TEST(a_clean_stop_is_taken_up),
 	    TEST(a_clean_stop_may_leave_the_sync_to_its_caller),
 	    TEST(a_killed_log_is_scanned),
+	    TEST(recovery_makes_no_index_without_entries),
+	    TEST(recovery_cuts_an_index_that_is_alone),
 	    TEST(a_torn_tail_is_cut_at_any_byte),
 	    TEST(a_flipped_byte_cuts_from_its_batch_on),
 	    TEST(zeros_behind_the_end_are_cut),
