@@ -36,6 +36,11 @@
 #include "tests/api/whole.h"
 #include "tests/store/hurt.h"
 
+#ifdef __SANITIZE_THREAD__
+#define ROUNDS 15 /* each process takes its time there */
+#else
+#define ROUNDS 60
+#endif
 #define PRODUCE_VERSION	 12
 #define FETCH_VERSION	 12
 #define COMMIT_VERSION	 8
@@ -570,7 +575,7 @@ static void run(const char *root)
 
 static void limit_memory(void)
 {
-#ifndef __SANITIZE_ADDRESS__
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 	struct rlimit limit = {MEMORY_BYTES_MAX, MEMORY_BYTES_MAX};
 
 	(void)!setrlimit(RLIMIT_AS, &limit);
@@ -651,7 +656,8 @@ static uint64_t number_of(const char *name, uint64_t otherwise)
 
 static void rounds(const char *only)
 {
-	uint64_t rounds_len = number_of("DAMAGE_ROUNDS", 60), one = number_of("DAMAGE_ROUND", 0);
+	uint64_t rounds_len = number_of("DAMAGE_ROUNDS", ROUNDS),
+		 one = number_of("DAMAGE_ROUND", 0);
 	int refusals[2] = {0, 0};
 
 	for (uint64_t i = one != 0 ? one : 1; i <= (one != 0 ? one : rounds_len); i++)
