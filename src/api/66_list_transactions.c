@@ -1,23 +1,22 @@
 /*
- * ListTransactions (66), versions 0-1: the transactional ids that this broker coordinates.
+ * ListTransactions (66), versions 0-2: the transactional ids that this broker coordinates.
  *
  * v0  by state and producer id
  * v1  by age (KIP-994)
- *
- * Left out on purpose: version 2, by a Java pattern of names, until patterns are built here; the
- * tools then say that the broker is too old for them.
+ * v2  by a pattern of ids (here of PCRE2, which agrees with Java's in all but rarities)
  */
 #include "api/handlers.h"
 #include "coord/txncoord.h"
+#include "group/regex.h"
 #include "proto/list_transactions.h"
-
-#define VERSION_MAX 1
 
 struct list_transactions {
 	struct list_transactions_req in;
 	struct list_transactions_res res;
 	bool states[TXN_STATES]; /* that are asked for */
 	int64_t now_ms;
+	struct regex pattern;
+	bool has_pattern;
 };
 
 static bool list_transactions_states(struct list_transactions *list, struct arena *arena)
@@ -40,7 +39,7 @@ static bool list_transactions_states(struct list_transactions *list, struct aren
 	return true;
 }
 
-static bool list_transactions_wants(const struct list_transactions *list,
+static bool list_transactions_wants(const struct list_transactions *list, struct str id,
 				    const struct txn_value *value)
 {
 	const struct list_transactions_req *in = &list->in;
@@ -50,6 +49,8 @@ static bool list_transactions_wants(const struct list_transactions *list,
 	for (size_t i = 0; i < in->producer_id_filters_len; i++)
 		found = found || in->producer_id_filters[i] == value->producer_id;
 	if (in->state_filters_len > 0 && !list->states[value->state])
+		return false;
+	if (list->has_pattern && !regex_matches(&list->pattern, id))
 		return false;
 	if (__builtin_sub_overflow(list->now_ms, value->start_ms, &age_ms))
 		age_ms = 0;
@@ -74,7 +75,7 @@ static bool list_transactions_fill(struct list_transactions *list, struct coord 
 		struct list_transactions_res_transaction_state *to =
 		    &res->transaction_states[res->transaction_states_len];
 
-		if (!list_transactions_wants(list, value))
+		if (!list_transactions_wants(list, id, value))
 			continue;
 		to->transactional_id = id;
 		to->producer_id = value->producer_id;
@@ -84,11 +85,24 @@ static bool list_transactions_fill(struct list_transactions *list, struct coord 
 	return true;
 }
 
+static enum err list_transactions_compile(struct list_transactions *list)
+{
+	char why[REGEX_WHY_BYTES];
+	enum err err;
+
+	if (list->in.transactional_id_pattern.len == 0)
+		return ERR_OK;
+	err = regex_init(&list->pattern, list->in.transactional_id_pattern, why);
+	list->has_pattern = err == ERR_OK;
+	return err;
+}
+
 static void list_transactions_handle(struct api_loop *al, struct req *req)
 {
 	struct list_transactions list = {.now_ms = clock_wall_ms(al->api->clock)};
 	enum err err = list_transactions_req_decode(&list.in, &req->body, req->header.api_version,
 						    &req->arena);
+	bool fits;
 
 	if (err != ERR_OK) {
 		api_malformed(req, err);
@@ -96,8 +110,13 @@ static void list_transactions_handle(struct api_loop *al, struct req *req)
 	}
 	list_transactions_res_init(&list.res);
 	err = txncoord_list_check(al->api->coord);
+	if (err == ERR_OK)
+		err = list_transactions_compile(&list);
 	list.res.error_code = errcode_of(err);
-	if (err == ERR_OK && !list_transactions_fill(&list, al->api->coord, &req->arena)) {
+	fits = err != ERR_OK || list_transactions_fill(&list, al->api->coord, &req->arena);
+	if (list.has_pattern)
+		regex_fini(&list.pattern);
+	if (!fits) {
 		api_overload(req);
 		return;
 	}
@@ -108,7 +127,7 @@ static void list_transactions_handle(struct api_loop *al, struct req *req)
 const struct api_handler api_list_transactions = {
     .key = LIST_TRANSACTIONS_API_KEY,
     .version_min = LIST_TRANSACTIONS_MIN_VERSION,
-    .version_max = VERSION_MAX,
+    .version_max = LIST_TRANSACTIONS_MAX_VERSION,
     .on_control = true,
     .handle = list_transactions_handle,
 };

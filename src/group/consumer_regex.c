@@ -2,73 +2,29 @@
  * Patterns of topics (SubscribedTopicRegex): what a pattern matches is looked up when it is new,
  * and again when the topics have changed, but not more often than every ten seconds; and it is
  * written down, so that the next coordinator need not guess. A pattern must match a whole name, as
- * RE2 does it for Kafka; PCRE2 runs under limits, so that no pattern can take long.
+ * RE2 does it for Kafka (regex.h).
  */
 #include "group/consumer_int.h"
-
-#include <stdlib.h>
-
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
+#include "group/regex.h"
 
 #define REGEX_REFRESH_MIN_MS 10000
-#define REGEX_MATCH_LIMIT    10000
-#define REGEX_DEPTH_LIMIT    1000
-#define REGEX_HEAP_LIMIT_KB  256
-#define REGEX_LEN_MAX	     1024
-
-struct regex {
-	pcre2_code *code;
-	pcre2_match_context *limits;
-	pcre2_match_data *data;
-};
-
-static void regex_fini(struct regex *regex)
-{
-	pcre2_match_data_free(regex->data);
-	pcre2_match_context_free(regex->limits);
-	pcre2_code_free(regex->code);
-}
 
 static enum err regex_compile(struct regex *regex, struct str text, struct arena *arena,
 			      struct str *message)
 {
-	PCRE2_UCHAR why[128];
-	PCRE2_SIZE at = 0;
-	int code = 0;
+	char why[REGEX_WHY_BYTES];
+	enum err err = regex_init(regex, text, why);
 
-	*regex = (struct regex){0};
-	if (text.len > REGEX_LEN_MAX) {
+	if (err == ERR_NOMEM)
+		return ERR_COORDINATOR_NOT_AVAILABLE;
+	if (err != ERR_OK && text.len > REGEX_LEN_MAX)
 		*message = STR("SubscribedTopicRegex is longer than 1024 characters.");
-		return ERR_INVALID_REGULAR_EXPRESSION;
-	}
-	regex->code = pcre2_compile((PCRE2_SPTR)text.ptr, text.len,
-				    PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_NEVER_BACKSLASH_C,
-				    &code, &at, NULL);
-	if (regex->code == NULL) {
-		pcre2_get_error_message(code, why, sizeof(why));
+	else if (err != ERR_OK)
 		*message = arena_printf(arena,
 					"SubscribedTopicRegex `%.*s` is not a valid regular "
 					"expression: %s.",
-					STR_ARG(text), (const char *)why);
-		return ERR_INVALID_REGULAR_EXPRESSION;
-	}
-	regex->limits = pcre2_match_context_create(NULL);
-	regex->data = pcre2_match_data_create(1, NULL);
-	if (regex->limits == NULL || regex->data == NULL) {
-		regex_fini(regex);
-		return ERR_COORDINATOR_NOT_AVAILABLE;
-	}
-	pcre2_set_match_limit(regex->limits, REGEX_MATCH_LIMIT);
-	pcre2_set_depth_limit(regex->limits, REGEX_DEPTH_LIMIT);
-	pcre2_set_heap_limit(regex->limits, REGEX_HEAP_LIMIT_KB);
-	return ERR_OK;
-}
-
-static bool regex_matches(const struct regex *regex, struct str name)
-{
-	return pcre2_match(regex->code, (PCRE2_SPTR)name.ptr, name.len, 0, 0, regex->data,
-			   regex->limits) >= 0;
+					STR_ARG(text), why);
+	return err;
 }
 
 /* Names come in order, so the list is sorted. */

@@ -572,6 +572,20 @@ static void hanging_transactions_can_be_aborted(void **state)
 	assert_int_equal(write_marker(1, "t", pid, false), INVALID_PRODUCER_EPOCH);
 }
 
+static int list_pattern(const char *pattern, size_t *len)
+{
+	struct list_transactions_req ask;
+	struct list_transactions_res res;
+	struct whole_call call;
+
+	list_transactions_req_init(&ask);
+	ask.transactional_id_pattern = str_of(pattern);
+	ASK(&call, &ask, &res, list_transactions, LIST_TRANSACTIONS, 2);
+	whole_end(&call);
+	*len = res.transaction_states_len;
+	return res.error_code;
+}
+
 static size_t list(const char *state, int64_t producer_id, int64_t duration_ms, size_t *unknown)
 {
 	struct str states[] = {str_of(state)};
@@ -607,6 +621,11 @@ static void transactions_are_listed_by_what_is_asked(void **state)
 	assert_int_equal(produce(12, pid, 0), 0);
 	assert_int_equal(list("Ongoing", -1, -1, &unknown), 1);
 	assert_int_equal(list("Ongoing", -1, 600000, &unknown), 0);
+	assert_int_equal(list_pattern("[w-z]", &unknown), 0);
+	assert_int_equal(unknown, 1);
+	assert_int_equal(list_pattern("[a-w]?", &unknown), 0);
+	assert_int_equal(unknown, 0);
+	assert_int_equal(list_pattern("x(", &unknown), 128);
 	assert_int_equal(describe().error_code, 0);
 	assert_true(describe().producer_id == pid.id);
 	assert_int_equal(describe().transaction_timeout_ms, 60000);
