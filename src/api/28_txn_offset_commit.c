@@ -64,7 +64,7 @@ static bool txn_offset_commit_encode(struct held *held, enum err err)
 }
 
 static void txn_offset_commit_partition(
-    struct txn_offset_commit *call, const struct image_topic *topic,
+    struct txn_offset_commit *call, const struct image_topic *topic, struct str name,
     const struct txn_offset_commit_req_txn_offset_commit_request_partition *in,
     struct txn_offset_commit_res_txn_offset_commit_response_partition *out)
 {
@@ -75,7 +75,7 @@ static void txn_offset_commit_partition(
 	}
 	call->answers[call->len] = out;
 	call->entries[call->len++] =
-	    (struct offset_entry){.topic = topic->name,
+	    (struct offset_entry){.topic = name, /* the image may be gone when it is written */
 				  .topic_id = topic->id,
 				  .partition = in->partition_index,
 				  .value = {.offset = in->committed_offset,
@@ -98,7 +98,8 @@ static bool txn_offset_commit_topic(struct txn_offset_commit *call, size_t idx)
 		return false;
 	out->partitions_len = in->partitions_len;
 	for (size_t i = 0; i < in->partitions_len; i++)
-		txn_offset_commit_partition(call, topic, &in->partitions[i], &out->partitions[i]);
+		txn_offset_commit_partition(call, topic, in->name, &in->partitions[i],
+					    &out->partitions[i]);
 	return true;
 }
 

@@ -59,8 +59,10 @@ static void produce_txn_look(struct produce_txn *txn, const struct image_topic *
 	if (check->err != ERR_OK || check->guard == PLOG_TXN_OPEN)
 		return;
 	txn->asked[txn->ask.len] = idx;
+	/* Copied: the image that it stands in may be gone before the coordinator looks. */
 	txn->ask.partitions[txn->ask.len++] =
-	    (struct enlist_partition){.topic = topic->name, .partition = in->index};
+	    (struct enlist_partition){.topic = arena_str(&txn->req->arena, topic->name),
+				      .partition = in->index};
 }
 
 static void produce_txn_look_all(struct produce_txn *txn)
@@ -174,6 +176,8 @@ enum produce_txn_state produce_txn_begin(struct produce_txn *txn)
 				 CONFIG_TRANSACTION_PARTITION_VERIFICATION_ENABLE))
 		return PRODUCE_TXN_READY;
 	produce_txn_look_all(txn);
+	if (txn->req->arena.failed)
+		return PRODUCE_TXN_NOMEM;
 	if (txn->ask.len == 0)
 		return PRODUCE_TXN_READY;
 	txn->ask.id = txn->in->transactional_id;
