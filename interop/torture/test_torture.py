@@ -26,7 +26,7 @@ from interop.lib import wire
 
 PARTITIONS = 3
 WORKERS = 4
-SECONDS = float(os.environ.get("TORTURE_SECONDS", "20"))
+SECONDS = float(os.environ.get("TORTURE_SECONDS", "10"))
 SEED = int(os.environ.get("TORTURE_SEED", str(random.SystemRandom().randrange(1 << 30))))
 CHANGES = {
     "transaction.state.log.num.partitions": "3",
@@ -193,8 +193,10 @@ def complaints(workers, read):
 
 
 @pytest.mark.timeout(SECONDS + 400)
-def test_transactions_are_whole_whatever_happens(new_broker):
-    broker = new_broker(changes=CHANGES)
+@pytest.mark.parametrize("flush", ["by time", "before each answer"])
+def test_transactions_are_whole_whatever_happens(new_broker, flush):
+    durable = {"log.flush.interval.messages": "1"} if flush == "before each answer" else {}
+    broker = new_broker(changes={**CHANGES, **durable})
     broker.start()
     wire.create_topic(broker.bootstrap, "t", PARTITIONS)
     over = threading.Event()
