@@ -75,7 +75,8 @@ struct consumer_client {
 	bool gives_back; /* at once, whatever it is told to */
 	struct str topics[2];
 	size_t topics_len;
-	struct consumer_answer answer;
+	struct consumer_answer answer; /* what it points to is gone with the event */
+	char message[256], named[64];
 };
 
 static void client_obey(struct consumer_client *c)
@@ -89,6 +90,8 @@ static enum err client_send(struct world *w, struct consumer_client *c,
 {
 	enum err err = consumer_heartbeat(w->shard, w->now, ask, &w->fx, &c->answer);
 
+	snprintf(c->message, sizeof(c->message), "%.*s", STR_ARG(c->answer.message));
+	snprintf(c->named, sizeof(c->named), "%.*s", STR_ARG(c->answer.member_id));
 	if (err == ERR_OK) {
 		c->epoch = c->answer.member_epoch;
 		if (c->answer.has_assignment) {
@@ -349,7 +352,7 @@ static void a_pattern_matches_whole_names(void **state)
 	ask.has_topics = false;
 	ask.regex = STR("t(");
 	assert_int_equal(client_send(w, &a, &ask), ERR_INVALID_REGULAR_EXPRESSION);
-	assert_non_null(a.answer.message.ptr);
+	assert_true(strlen(a.message) > 0);
 }
 
 static void requests_that_make_no_sense(void **state)
@@ -367,7 +370,7 @@ static void requests_that_make_no_sense(void **state)
 	assert_int_equal(client_send(w, &a, &ask), ERR_INVALID_REQUEST);
 	ask.wants_member_id = true;
 	assert_int_equal(client_send(w, &a, &ask), ERR_OK);
-	assert_int_equal(a.answer.member_id.len, UUID_TEXT_LEN);
+	assert_int_equal(strlen(a.named), UUID_TEXT_LEN);
 	ask = client_ask(&a);
 	ask.member_epoch = -3;
 	assert_int_equal(client_send(w, &a, &ask), ERR_INVALID_REQUEST);
