@@ -205,6 +205,8 @@ static void checkpointer_done(struct job *job)
 	ckpt->runs = false;
 	if (!STAILQ_EMPTY(&ckpt->waiting))
 		checkpointer_start(ckpt);
+	else if (ckpt->err != ERR_OK)
+		checkpointer_touch(ckpt); /* a full disk may have room by then */
 }
 
 static void checkpointer_start(struct checkpointer *ckpt)

@@ -354,6 +354,67 @@ static void files_wait_for_the_checkpoint_and_then_for_their_delay(void **state)
 	world_open(w);
 }
 
+/* -- dying at each step --------------------------------------------------------------------- */
+
+static int calls_left;
+
+static int die(const char *call, const char *path)
+{
+	(void)call;
+	(void)path;
+	return calls_left-- > 0 ? 0 : EIO;
+}
+
+/* A whole life of retention, which dies at the call; false: it got to the end. */
+static bool dies_at(int call)
+{
+	struct world *w = world_new();
+	struct trash *trash = trash_new(&w->clock.clock, NULL, NULL);
+	struct plog_retained retained;
+	bool died;
+
+	w->env.trash = trash;
+	w->cfg.file_delete_delay_ms = 1000;
+	world_create(w);
+	fill(w);
+	assert_int_equal(plog_flush(w->log), ERR_OK);
+	clock_fake_advance(&w->clock, 100 * DAY_MS);
+	calls_left = call;
+	file_set_fault(die);
+	if (plog_retain(w->log, &retained) == ERR_OK && calls_left >= 0) {
+		w->args.log_start = plog_start(w->log); /* the checkpoint */
+		plog_lock(w->log);
+		plog_start_is_durable(w->log, w->args.log_start);
+		plog_unlock(w->log);
+		if (plog_do_work(w->log) == ERR_OK) {
+			clock_fake_advance(&w->clock, 1000);
+			trash_empty(trash, 100);
+		}
+	}
+	died = calls_left < 0;
+	file_set_fault(NULL);
+	world_kill(w);
+	trash_free(trash);
+	w->env.trash = NULL;
+	world_open(w);
+	assert_int_equal(plog_end(w->log), 50);
+	assert_true(plog_start(w->log) >= w->args.log_start);
+	assert_int_equal(add_at(w, SUPPORT_NOW_MS), 50);
+	support_commit(w, 51);
+	world_free(w);
+	return died;
+}
+
+static void wherever_it_dies_the_offsets_go_on(void **state)
+{
+	int call = 0;
+
+	(void)state;
+	while (dies_at(call))
+		call++;
+	assert_true(call > 50);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -375,6 +436,7 @@ int main(void)
 	    TEST(the_front_is_told_of),
 	    TEST(a_preallocated_segment_takes_its_space_and_gives_it_back),
 	    TEST(files_wait_for_the_checkpoint_and_then_for_their_delay),
+	    cmocka_unit_test(wherever_it_dies_the_offsets_go_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
