@@ -22,12 +22,13 @@ static const uint8_t *map_journal(const char *path, size_t *used_bytes)
 
 	if (fd >= 0)
 		head = mmap(NULL, JOURNAL_BYTES_MAX, PROT_READ, MAP_SHARED, fd, 0);
-	if (head == MAP_FAILED || head->magic != JOURNAL_MAGIC) {
+	if (head == MAP_FAILED || (head->magic != JOURNAL_MAGIC && head->used_bytes != 0)) {
 		fprintf(stderr, "powercut: cannot read %s\n", path);
 		exit(1);
 	}
 	close(fd);
-	*used_bytes = head->used_bytes;
+	/* It may have been killed before it had begun. */
+	*used_bytes = head->magic == JOURNAL_MAGIC ? head->used_bytes : sizeof(*head);
 	return (const uint8_t *)head;
 }
 
