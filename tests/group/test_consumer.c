@@ -381,8 +381,7 @@ static void requests_that_make_no_sense(void **state)
 	ask.member_epoch = 0;
 	ask.rebalance_ms = -1;
 	assert_int_equal(client_send(w, &a, &ask), ERR_INVALID_REQUEST);
-	assert_true(
-	    str_eq(a.answer.message, STR("RebalanceTimeoutMs must be provided in first request.")));
+	assert_string_equal(a.message, "RebalanceTimeoutMs must be provided in first request.");
 }
 
 static void what_the_log_refuses_has_not_happened(void **state)
