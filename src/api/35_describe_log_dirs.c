@@ -167,6 +167,7 @@ static bool log_dirs_one(const struct logdir *logdir, const struct log_dirs_topi
 		res->error_code = errcode_of(ERR_KAFKA_STORAGE_ERROR);
 		return res->log_dir.ptr != NULL;
 	}
+	res->is_cordoned = atomic_load(&logdir->cordoned);
 	res->total_bytes = space->total_bytes;
 	res->usable_bytes = space->usable_bytes;
 	res->topics = RES(describe_log_dirs_topic_array)(arena, all->len + 1);

@@ -212,6 +212,19 @@ static enum err broker_open_cleaner(struct broker *broker)
 	return broker->cleaner != NULL ? ERR_OK : ERR_NOMEM;
 }
 
+static void broker_on_config(void *ctx, const struct image *img)
+{
+	struct broker *broker = ctx;
+	const struct uuid *cordoned;
+	size_t len;
+
+	if (!dirs_cordon(&broker->dirs, img))
+		return;
+	cordoned = dirs_cordoned(&broker->dirs, &len);
+	if (controller_cordon(broker->controller, cordoned, len) != ERR_OK)
+		log_warn("broker", "the metadata does not learn which directories are cordoned");
+}
+
 static enum err broker_open_logs(struct broker *broker)
 {
 	struct replicas_options options = {
@@ -219,6 +232,7 @@ static enum err broker_open_logs(struct broker *broker)
 	    .config = broker->config,
 	    .workers = broker->workers,
 	    .dirs = broker->dirs.all,
+	    .on_broker_config = broker_on_config,
 	    .on_failed = broker_on_failed,
 	    .ctx = broker,
 	};
@@ -284,6 +298,7 @@ static enum err broker_open_metadata(struct broker *broker)
 			      str_of(broker->dirs.datadir.cluster_id), &broker->controller);
 	if (err != ERR_OK)
 		return err;
+	broker_on_config(broker, controller_image(broker->controller));
 	replicas_set_strays_aside(broker->replicas);
 	controller_subscribe(broker->controller, &broker->control.images);
 	for (size_t i = 0; i < broker->io_len; i++)

@@ -43,6 +43,7 @@ void dirs_close(struct dirs *dirs)
 	logdir_close(dirs->own);
 	free(dirs->fresh);
 	free(dirs->online);
+	free(dirs->cordoned);
 	*dirs = (struct dirs){0};
 }
 
@@ -199,7 +200,8 @@ enum err dirs_open(struct dirs *dirs, const struct config *config, const struct 
 	*dirs = (struct dirs){.config = config, .clock = clock};
 	dirs->fresh = calloc(len, sizeof(*dirs->fresh));
 	dirs->online = calloc(len, sizeof(*dirs->online));
-	if (dirs->fresh == NULL || dirs->online == NULL)
+	dirs->cordoned = calloc(len, sizeof(*dirs->cordoned));
+	if (dirs->fresh == NULL || dirs->online == NULL || dirs->cordoned == NULL)
 		return ERR_NOMEM;
 	err = logdirs_open(&dirs->all, paths, len);
 	if (err == ERR_OK)
@@ -296,6 +298,42 @@ const struct uuid *dirs_online(struct dirs *dirs, size_t *len)
 			dirs->online[(*len)++] = dirs->all->at[i]->id;
 	qsort(dirs->online, *len, sizeof(*dirs->online), uuid_cmp);
 	return dirs->online;
+}
+
+static bool dirs_names(struct str list, const struct logdir *logdir)
+{
+	struct str entry;
+	size_t pos = 0;
+
+	while (config_list_next(list, &pos, &entry))
+		if (str_eq(entry, STR("*")) || str_eq(entry, str_of(logdir->path)) ||
+		    str_eq(entry, str_of(logdir->absolute)))
+			return true;
+	return false;
+}
+
+bool dirs_cordon(struct dirs *dirs, const struct image *img)
+{
+	struct str list = config_dynamic_str(dirs->config, img, CONFIG_CORDONED_LOG_DIRS);
+	bool changed = false;
+
+	for (size_t i = 0; i < dirs->all->len; i++) {
+		struct logdir *logdir = dirs->all->at[i];
+		bool now = dirs_names(list, logdir);
+
+		changed |= atomic_exchange(&logdir->cordoned, now) != now;
+	}
+	return changed;
+}
+
+const struct uuid *dirs_cordoned(struct dirs *dirs, size_t *len)
+{
+	*len = 0;
+	for (size_t i = 0; i < dirs->all->len; i++)
+		if (atomic_load(&dirs->all->at[i]->cordoned) && !logdir_failed(dirs->all->at[i]))
+			dirs->cordoned[(*len)++] = dirs->all->at[i]->id;
+	qsort(dirs->cordoned, *len, sizeof(*dirs->cordoned), uuid_cmp);
+	return dirs->cordoned;
 }
 
 bool dirs_are_lost(const struct dirs *dirs)

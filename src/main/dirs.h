@@ -26,7 +26,8 @@ struct dirs {
 	struct logdir *own;	 /* metadata.log.dir, when it is none of log.dirs; else NULL */
 	struct datadir datadir;	 /* of the metadata log's directory */
 	bool *fresh;		 /* of all: not formatted yet, but has its id */
-	struct uuid *online;	 /* see dirs_online */
+	struct uuid *online;	 /* see dirs_online, dirs_cordoned */
+	struct uuid *cordoned;
 };
 
 /*
@@ -43,6 +44,13 @@ enum err dirs_on_read(void *ctx, const struct image *img) must_check;
 
 /* The ids of those that have not failed, in the order of Java's Uuid, as Kafka registers them. */
 const struct uuid *dirs_online(struct dirs *dirs, size_t *len);
+
+/*
+ * Marks those that cordoned.log.dirs names now, or all for "*". The answer is whether anything
+ * changed; dirs_cordoned has their ids, in the same order, until the next call.
+ */
+bool dirs_cordon(struct dirs *dirs, const struct image *img);
+const struct uuid *dirs_cordoned(struct dirs *dirs, size_t *len);
 
 /* Without the metadata log, or without any other, the broker cannot go on. */
 bool dirs_are_lost(const struct dirs *dirs);

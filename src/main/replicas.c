@@ -497,7 +497,8 @@ static struct found *replicas_claim(struct replicas *replicas, const char *name,
 	return found != NULL && uuid_eq(found->topic_id, topic_id) ? found : NULL;
 }
 
-/* Kafka's rule: the fewest partitions. Of those that are online and have not refused this one. */
+/* Kafka's rule: the fewest partitions. Of those that are online, not cordoned, and have not refused
+ * this one. */
 static struct replicas_place *replicas_emptiest(struct replicas *replicas)
 {
 	struct replicas_place *best = NULL;
@@ -506,6 +507,7 @@ static struct replicas_place *replicas_emptiest(struct replicas *replicas)
 		struct replicas_place *place = &replicas->places[i];
 
 		if (!logdir_failed(place->logdir) && !place->refused &&
+		    !atomic_load(&place->logdir->cordoned) &&
 		    (best == NULL || place->partitions_len < best->partitions_len))
 			best = place;
 	}
@@ -749,6 +751,7 @@ static void replicas_on_config(void *ctx, const struct image *img, enum image_co
 	const struct image_topic *one;
 
 	if (type == IMAGE_CONFIG_BROKER) {
+		replicas->options.on_broker_config(replicas->options.ctx, img);
 		replicas_note_delay(replicas, img);
 		cleaner_settings_changed(replicas->options.cleaner);
 		IMAGE_TOPICS_FOREACH(img, topic)

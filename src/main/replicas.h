@@ -25,6 +25,8 @@ struct replicas_options {
 	struct retention *retention;
 	struct cleaner *cleaner;
 	struct trash *trash;
+	/* Settings of brokers were changed. */
+	void (*on_broker_config)(void *ctx, const struct image *img);
 	/* The metadata log failed: nothing can be changed any more. */
 	void (*on_failed)(void *ctx, enum err err);
 	void *ctx;

@@ -532,6 +532,7 @@ static void controller_destroy(struct controller *ctl)
 	arena_fini(&ctl->arena);
 	free(ctl->dir);
 	free(ctl->assigns);
+	free(ctl->cordoned);
 	ctl->magic = 0;
 	free(ctl);
 }

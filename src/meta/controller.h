@@ -137,6 +137,11 @@ int64_t controller_broker_epoch(const struct controller *ctl);
 int32_t controller_node_id(const struct controller *ctl);
 
 /*
+ * These log directories of this broker get no new partitions (cordoned.log.dirs; Kafka 4.3). Said
+ * with the registration when it comes before controller_start.
+ */
+enum err controller_cordon(struct controller *ctl, const struct uuid *dirs, size_t len) must_check;
+/*
  * This log directory has failed for good: its partitions lose their leader, and the registration
  * the directory. Does nothing for one that is not registered.
  */

@@ -199,3 +199,43 @@ enum err controller_dir_failed(struct controller *ctl, struct uuid dir)
 	mrec_list_fini(&list);
 	return err;
 }
+
+/* -- cordoned ones -------------------------------------------------------------------------- */
+
+void controller_put_cordoned(struct controller *ctl, struct mrec_list *list)
+{
+	struct broker_registration_change_record m;
+
+	if (mrec_version_register_broker(controller_metadata_version(ctl)) < 4)
+		return;
+	broker_registration_change_record_init(&m);
+	m.broker_id = ctl->options.node_id;
+	m.broker_epoch = ctl->broker_epoch;
+	m.cordoned_log_dirs = ctl->cordoned_len > 0 ? ctl->cordoned : PROTO_EMPTY;
+	m.cordoned_log_dirs_len = ctl->cordoned_len;
+	broker_registration_change_record_encode(
+	    &m, mrec_begin(list, BROKER_REGISTRATION_CHANGE_RECORD_API_KEY, 3), 3);
+	mrec_end(list);
+}
+
+enum err controller_cordon(struct controller *ctl, const struct uuid *dirs, size_t len)
+{
+	struct uuid *copy = calloc(len + 1, sizeof(*copy));
+	struct mrec_list list;
+	enum err err = controller_check(ctl);
+
+	if (copy == NULL)
+		return ERR_NOMEM;
+	if (len > 0)
+		memcpy(copy, dirs, len * sizeof(*copy));
+	free(ctl->cordoned);
+	ctl->cordoned = copy;
+	ctl->cordoned_len = len;
+	if (err != ERR_OK || ctl->broker_epoch < 0)
+		return err;
+	mrec_list_init(&list);
+	controller_put_cordoned(ctl, &list);
+	err = controller_submit(ctl, &list);
+	mrec_list_fini(&list);
+	return err;
+}

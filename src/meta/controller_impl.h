@@ -57,6 +57,9 @@ struct controller {
 	struct controller_assign *assigns; /* for the next controller_assign_dirs */
 	size_t assigns_len, assigns_size;
 
+	struct uuid *cordoned; /* of this broker's log directories */
+	size_t cordoned_len;
+
 	struct image_subscriber *subscribers;
 	size_t subscribers_len, acks_left;
 
@@ -84,6 +87,8 @@ void controller_election_rules(const struct controller *ctl, struct str topic,
 
 /* controller_dirs.c: what a PartitionRecord is to say of this broker's replica. */
 struct uuid controller_dir_for_new(const struct controller *ctl, int32_t broker_id);
+/* A BrokerRegistrationChangeRecord that says which are cordoned; nothing for older metadata. */
+void controller_put_cordoned(struct controller *ctl, struct mrec_list *list);
 /* The replica is in `dir`; to be said by the next controller_assign_dirs. */
 enum err controller_note_dir(struct controller *ctl, struct uuid topic_id, int32_t idx,
 			     struct uuid dir) must_check;

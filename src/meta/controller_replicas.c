@@ -15,9 +15,26 @@ static bool is_active(const struct controller *ctl, int32_t id)
 	return broker != NULL && !broker->fenced && !broker->in_shutdown;
 }
 
+static bool is_cordoned(const struct image_broker *broker)
+{
+	size_t cordoned = 0;
+
+	for (size_t i = 0; i < broker->log_dirs_len; i++)
+		for (size_t k = 0; k < broker->cordoned_dirs_len; k++)
+			cordoned += uuid_eq(broker->log_dirs[i], broker->cordoned_dirs[k]);
+	return broker->log_dirs_len > 0 && cordoned == broker->log_dirs_len;
+}
+
+/* Those that have a directory which is not cordoned. */
 static int brokers_len(const struct controller *ctl)
 {
-	return (int)pmap_len(ctl->next->brokers);
+	const struct image_broker *broker = image_broker_seek(ctl->next, 0);
+	int len = 0;
+
+	for (; broker != NULL;
+	     broker = broker->id == INT32_MAX ? NULL : image_broker_seek(ctl->next, broker->id + 1))
+		len += !is_cordoned(broker);
+	return len;
 }
 
 enum err controller_check_factor(struct controller *ctl, struct arena *arena, int factor,

@@ -145,22 +145,6 @@ static void put_broker_change(struct controller *ctl, struct mrec_list *list, in
 	mrec_end(list);
 }
 
-/* metadata.version 30: says that no log directory is cordoned. */
-static void put_uncordoned(struct controller *ctl, struct mrec_list *list)
-{
-	struct broker_registration_change_record m;
-
-	if (mrec_version_register_broker(controller_metadata_version(ctl)) < 4)
-		return;
-	broker_registration_change_record_init(&m);
-	m.broker_id = ctl->options.node_id;
-	m.broker_epoch = ctl->broker_epoch;
-	m.cordoned_log_dirs = PROTO_EMPTY;
-	broker_registration_change_record_encode(
-	    &m, mrec_begin(list, BROKER_REGISTRATION_CHANGE_RECORD_API_KEY, 3), 3);
-	mrec_end(list);
-}
-
 /* What this broker can work with; the finalized level of each must be in it. */
 static const struct {
 	const char *name;
@@ -265,7 +249,7 @@ static enum err unfence(struct controller *ctl, struct mrec_list *list)
 
 	election.add = ctl->options.node_id;
 	put_broker_change(ctl, list, -1, 0);
-	put_uncordoned(ctl, list);
+	controller_put_cordoned(ctl, list);
 	return run_all(ctl, &election, list);
 }
 

@@ -26,6 +26,7 @@ struct logdir {
 	/* As found at start. */
 	struct checkpoint recovery_points, log_starts, high_watermarks, cleaned;
 	struct room room; /* for producers */
+	_Atomic bool cordoned; /* gets no new partitions (cordoned.log.dirs); set by main */
 	/* private */
 	_Atomic bool failed;
 	_Atomic bool watched; /* the three below are set */

@@ -12,17 +12,20 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "proto/create_topics.h"
 #include "proto/describe_log_dirs.h"
 #include "proto/fetch.h"
+#include "proto/incremental_alter_configs.h"
 #include "proto/metadata.h"
 #include "proto/produce.h"
 #include "record/builder.h"
 #include "tests/api/whole.h"
 
-#define PRODUCE_VERSION	     12
-#define FETCH_VERSION	     12
-#define STORAGE_ERROR	     56
-#define LEADER_NOT_AVAILABLE 5
+#define PRODUCE_VERSION		   12
+#define FETCH_VERSION		   12
+#define STORAGE_ERROR		   56
+#define INVALID_REPLICATION_FACTOR 38
+#define LEADER_NOT_AVAILABLE	   5
 
 static struct whole whole;
 static char root[64], failing[96];
@@ -417,6 +420,82 @@ static void a_sync_that_fails_is_final(void **state)
 	assert_int_equal(atomic_load(&syncs), 1);
 }
 
+static void cordon(const char *dirs)
+{
+	struct incremental_alter_configs_req_alterable_config setting;
+	struct incremental_alter_configs_req_alter_configs_resource resource;
+	struct incremental_alter_configs_req ask;
+	struct incremental_alter_configs_res answer;
+	struct whole_call call;
+
+	whole_begin(&whole, &call, INCREMENTAL_ALTER_CONFIGS_API_KEY, 1);
+	incremental_alter_configs_req_init(&ask);
+	incremental_alter_configs_req_alterable_config_init(&setting);
+	incremental_alter_configs_req_alter_configs_resource_init(&resource);
+	setting.name = STR("cordoned.log.dirs");
+	setting.value = str_of(dirs);
+	resource.resource_type = 4;
+	resource.resource_name = STR("1");
+	resource.configs = &setting;
+	resource.configs_len = 1;
+	ask.resources = &resource;
+	ask.resources_len = 1;
+	incremental_alter_configs_req_encode(&ask, &call.frame, 1);
+	whole_ask(&call);
+	assert_int_equal(incremental_alter_configs_res_decode(&answer, &call.body, 1,
+							      &call.req.arena),
+			 ERR_OK);
+	assert_int_equal(answer.responses[0].error_code, 0);
+	whole_end(&call);
+}
+
+static int create_code(const char *name)
+{
+	struct create_topics_req_creatable_topic topic;
+	struct create_topics_req ask;
+	struct create_topics_res answer;
+	struct whole_call call;
+	int code;
+
+	whole_begin(&whole, &call, CREATE_TOPICS_API_KEY, CREATE_TOPICS_MAX_VERSION);
+	create_topics_req_init(&ask);
+	create_topics_req_creatable_topic_init(&topic);
+	topic.name = str_of(name);
+	topic.num_partitions = 1;
+	topic.replication_factor = 1;
+	ask.topics = &topic;
+	ask.topics_len = 1;
+	create_topics_req_encode(&ask, &call.frame, CREATE_TOPICS_MAX_VERSION);
+	whole_ask(&call);
+	assert_int_equal(create_topics_res_decode(&answer, &call.body, CREATE_TOPICS_MAX_VERSION,
+						  &call.req.arena),
+			 ERR_OK);
+	code = answer.topics[0].error_code;
+	whole_end(&call);
+	return code;
+}
+
+static void a_cordoned_one_gets_no_new_partitions(void **state)
+{
+	start_well("a", "b");
+	cordon(in_root("b"));
+	whole_make_topic(&whole, "t", 3);
+	assert_true(is_there("a/t-0") && is_there("a/t-1") && is_there("a/t-2"));
+	assert_int_equal(stop(), ERR_OK);
+	start_well("a", "b");
+	assert_int_equal(create_code("u"), 0);
+	assert_true(is_there("a/u-0"));
+	cordon("*");
+	/* In the metadata with the next change. */
+	for (int i = 0; create_code("v") != INVALID_REPLICATION_FACTOR; i++)
+		assert_true(i < 1);
+	cordon("");
+	while (create_code("w") == INVALID_REPLICATION_FACTOR)
+		whole_turn(&whole);
+	assert_true(is_there("b/w-0"));
+	assert_int_equal(stop(), ERR_OK);
+}
+
 static void without_the_metadata_log_it_ends(void **state)
 {
 	snprintf(failing, sizeof(failing), "%s/a/t-", root);
@@ -524,6 +603,7 @@ int main(void)
 					    teardown),
 	    cmocka_unit_test_setup_teardown(describes_what_is_where, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_sync_that_fails_is_final, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_cordoned_one_gets_no_new_partitions, setup, teardown),
 	    cmocka_unit_test_setup_teardown(without_the_metadata_log_it_ends, setup, teardown),
 	    cmocka_unit_test_setup_teardown(one_that_is_unusable_at_start_is_left_out, setup,
 					    teardown),
