@@ -14,6 +14,7 @@ import time
 import pytest
 
 from interop.lib import answers, batches, frames, places
+from interop.lib.broker import Broker
 from interop.lib.clients import DriverClient, Record, wait_until
 
 pytestmark = pytest.mark.timeout(900)
@@ -125,14 +126,14 @@ def cleaned_to(broker):
     return int(found[1]) if found else 0
 
 
-def clean(broker):
+def clean(broker, end=Broker.stop):
     """A start with the cleaner on, until all is clean but the active segment."""
-    end = active_segment(broker)
+    offset = active_segment(broker)
     broker.changes = ON
     broker.start()
-    wait_until([], lambda: cleaned_to(broker) >= end, "the log is clean", PATIENCE_SECONDS)
-    broker.stop()
-    assert cleaned_to(broker) == end
+    wait_until([], lambda: cleaned_to(broker) >= offset, "the log is clean", PATIENCE_SECONDS)
+    end(broker)
+    assert cleaned_to(broker) == offset
 
 
 def more(broker, seed):
@@ -223,3 +224,19 @@ def test_both_leave_the_same(source, tools, new_broker):
         more(broker, 3)
         clean(broker)
     expect_the_same(ours, stock, tools)
+
+
+@pytest.mark.parametrize("kinds", (("stock", "barnabas"), ("barnabas", "stock")))
+def test_what_is_clean_outlives_a_kill(kinds, tools, new_broker):
+    """The recovery point is far behind then, and cleaning has left holes where segments end."""
+    broker = new_broker(kinds[0], OFF)
+    broker.start()
+    fill(broker, tools, Writer(4))
+    broker.stop()
+    clean(broker, Broker.kill)
+    before = survivors(broker, tools)
+    broker.become(kinds[1])
+    broker.changes = OFF
+    broker.start()
+    broker.stop()
+    assert survivors(broker, tools) == before
