@@ -69,6 +69,10 @@ def _two_dirs(new_broker):
     return make
 
 
+def later(tools, broker):
+    return [set(held) & {"later-0", "later-1"} for _, held in log_dirs(tools, broker).values()]
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("how", ["clean", "kill"])
 @pytest.mark.parametrize("direction", ["stock-first", "stock-second"])
@@ -90,8 +94,9 @@ def test_each_finds_what_the_other_put_where(kind, tools, two_dirs, direction, h
     assert len(read(broker, 60)) == 60
     write(broker, 100)
     topics(tools, broker, "--create", "--topic", "later", "--partitions", "2")
-    held = [set(held) & {"later-0", "later-1"} for _, held in log_dirs(tools, broker).values()]
-    assert sorted(map(len, held)) == [1, 1]
+    # Stock answers before it has made them.
+    wait_until([], lambda: sum(map(len, later(tools, broker))) == 2, "the new topic has its directories")
+    assert sorted(map(len, later(tools, broker))) == [1, 1]
     between = read(broker, 120)
     end(broker, how)
 
