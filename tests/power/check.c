@@ -45,15 +45,13 @@ static void check_config(struct check *check, int topic)
 static void check_committed(struct check *check, int topic, int partition)
 {
 	const struct facts_partition *part = &check->facts->topics[topic].partitions[partition];
-	int64_t offset, floor;
+	int64_t offset;
 	int code;
 
 	if (part->commit_asked < 0)
 		return;
-	/* Commits are records of a topic with a flush interval. */
-	floor = check->loss == DISK_KILL || check->stopped ? part->committed : part->commit_safe;
 	code = ask_committed(&check->scenario.whole, facts_topics[topic], partition, &offset);
-	if (code != 0 || offset < floor || offset > part->commit_asked)
+	if (code != 0 || offset < part->committed || offset > part->commit_asked)
 		scenario_fail("%s-%d: committed is %lld (%d), it was %lld", facts_topics[topic],
 			      partition, (long long)offset, code, (long long)part->committed);
 	facts_tell(check->facts, FACT_COMMIT_FOUND, topic, partition, offset);

@@ -15,9 +15,7 @@ void facts_init(struct facts *facts)
 		facts->topics[i].config_asked = facts->topics[i].config = -1;
 		for (int k = 0; k < FACTS_PARTITIONS_MAX; k++)
 			facts->topics[i].partitions[k] =
-			    (struct facts_partition){.commit_asked = -1,
-						     .committed = -1,
-						     .commit_safe = -1};
+			    (struct facts_partition){.commit_asked = -1, .committed = -1};
 	}
 }
 
@@ -96,8 +94,6 @@ static void facts_add_partition(struct facts *facts, const struct fact *fact)
 		break;
 	case FACT_COMMIT_FOUND:
 		part->committed = fact->value;
-		part->commit_safe =
-		    part->commit_safe < fact->value ? part->commit_safe : fact->value;
 		break;
 	case FACT_FOUND:
 		facts_found(part, fact->value);
@@ -110,12 +106,8 @@ static void facts_add_partition(struct facts *facts, const struct fact *fact)
 static void facts_stopped(struct facts *facts)
 {
 	for (int i = 0; i < TOPICS; i++)
-		for (int k = 0; k < FACTS_PARTITIONS_MAX; k++) {
-			struct facts_partition *part = &facts->topics[i].partitions[k];
-
-			part->safe = part->acked;
-			part->commit_safe = part->committed;
-		}
+		for (int k = 0; k < FACTS_PARTITIONS_MAX; k++)
+			facts->topics[i].partitions[k].safe = facts->topics[i].partitions[k].acked;
 }
 
 void facts_add(struct facts *facts, const struct fact *fact)

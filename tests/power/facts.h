@@ -45,7 +45,7 @@ struct fact {
 struct facts_partition {
 	int64_t sent, acked, seen, safe; /* safe: survives a power cut under any setting */
 	int64_t cut_asked, cut;
-	int64_t commit_asked, committed, commit_safe; /* -1: none */
+	int64_t commit_asked, committed; /* -1: none */
 };
 
 struct facts_topic {

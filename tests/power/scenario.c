@@ -19,11 +19,14 @@
 const char *const scenario_settings[] = {"log.flush.offset.checkpoint.interval.ms=15",
 					 "metadata.log.max.record.bytes.between.snapshots=1500",
 					 "internal.metadata.log.segment.bytes=3000",
-					 "offsets.topic.segment.bytes=1048576", NULL};
+					 "offsets.topic.segment.bytes=1048576",
+					 "log.flush.interval.messages=1",
+					 /* commits, too */ NULL};
 
-static const char *const topic_settings[TOPICS][5] = {
+static const char *const topic_settings[TOPICS][6] = {
     {"flush.messages=1", "internal.segment.bytes=1500", "index.interval.bytes=200", NULL},
-    {"flush.ms=20", "internal.segment.bytes=1500", "index.interval.bytes=200", NULL},
+    {"flush.messages=9223372036854775807", "flush.ms=20", "internal.segment.bytes=1500",
+     "index.interval.bytes=200", NULL},
     {"flush.messages=1", NULL},
 };
 
