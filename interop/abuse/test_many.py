@@ -94,7 +94,7 @@ def test_topic_names(target, version):
         assert sorted(each.name for each in target.broker.data.iterdir()) == before
 
 
-@pytest.mark.caps(peak_mb=250, left_mb=24, slow_seconds=4.0)
+@pytest.mark.caps(peak_mb=280, left_mb=24, slow_seconds=4.0)
 def test_path_names_when_memory_is_out(target):
     """Names that fill the memory of the request with their messages, and behind them one that leads out."""
     long = struct.pack(">h", 32000)
