@@ -173,6 +173,9 @@ static void broker_on_dir_failed(void *ctx, struct logdir *logdir)
 {
 	struct broker *broker = ctx;
 
+	/* While it stops: what closes the logs tells. */
+	if (broker->controller == NULL)
+		return;
 	if (dirs_are_lost(&broker->dirs)) {
 		log_error("broker", "%s: stopping",
 			  logdir_failed(broker->dirs.metadata)

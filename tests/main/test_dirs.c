@@ -420,6 +420,21 @@ static void a_sync_that_fails_is_final(void **state)
 	assert_int_equal(atomic_load(&syncs), 1);
 }
 
+static void one_that_fails_at_the_stop_is_not_marked(void **state)
+{
+	start_well("a", "b");
+	whole_make_topic(&whole, "t", 2);
+	assert_int_equal(produce("t", 0), 0);
+	assert_int_equal(produce("t", 1), 0);
+	atomic_store(&fails, true);
+	assert_int_not_equal(stop(), ERR_OK);
+	atomic_store(&fails, false);
+	assert_true(is_there("a/.kafka_cleanshutdown") && !is_there("b/.kafka_cleanshutdown"));
+	start_well("a", "b");
+	assert_true(fetch("t", 0) < 0 && fetch("t", 1) < 0);
+	assert_int_equal(stop(), ERR_OK);
+}
+
 static void cordon(const char *dirs)
 {
 	struct incremental_alter_configs_req_alterable_config setting;
@@ -604,6 +619,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(describes_what_is_where, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_sync_that_fails_is_final, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_cordoned_one_gets_no_new_partitions, setup, teardown),
+	    cmocka_unit_test_setup_teardown(one_that_fails_at_the_stop_is_not_marked, setup,
+					    teardown),
 	    cmocka_unit_test_setup_teardown(without_the_metadata_log_it_ends, setup, teardown),
 	    cmocka_unit_test_setup_teardown(one_that_is_unusable_at_start_is_left_out, setup,
 					    teardown),
