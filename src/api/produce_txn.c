@@ -45,7 +45,9 @@ static void produce_txn_look(struct produce_txn *txn, const struct image_topic *
 	struct partition *local;
 	struct batch_header header;
 
-	/* What is wrong beside the transaction is found out later, and answered then. */
+	/* What is wrong beside the transaction is found out later, and answered then; should it
+	 * have come right by then, nobody has asked for this partition. */
+	check->guard = PLOG_TXN_OPEN;
 	if (batch_header_read(in->records.bytes, &header) != ERR_OK ||
 	    !batch_is_transactional(&header) || !batch_has_producer(&header) ||
 	    topics_local(topic, in->index, &image_part, &local) != ERR_OK)
