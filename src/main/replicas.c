@@ -1,4 +1,8 @@
-/* From topics in the metadata to logs on disk, and back. */
+/*
+ * From topics in the metadata to logs on disk, and back. Longer than other files: what is found at
+ * start, where new logs are placed and what the controller's hooks do share one table of what is
+ * there.
+ */
 #include "main/replicas.h"
 
 #include <stdatomic.h>
