@@ -67,17 +67,37 @@ def test_bombs(target, codec, payload):
         assert found is not None and found[0][0] in (INVALID_RECORD, TOO_LARGE, CORRUPT), found
 
 
-@pytest.mark.caps(peak_mb=64, slow_seconds=3.0)
-def test_many_bombs_in_one_request(target):
-    """Each record is a valid one of 100 MB of zeroes, fifteen times in one request."""
+def valid_bomb():
+    """A batch of one valid record: 100 MB of zeroes, in gzip."""
     body = b"\0" + frames.varint(0) + frames.varint(0) + frames.varint(-1) + frames.varint(100 * MB)
     record = frames.varint(len(body) + 100 * MB + 1) + body
     packer = zlib.compressobj(6, zlib.DEFLATED, 31)
     payload = packer.compress(record) + b"".join(packer.compress(bytes(MB)) for _ in range(100))
     payload += packer.compress(b"\0") + packer.flush()
-    one = frames.batch(payload, 1, 1)
+    return frames.batch(payload, 1, 1)
+
+
+@pytest.mark.caps(peak_mb=64, slow_seconds=3.0)
+def test_many_bombs_in_one_request(target):
+    """Fifteen times in one request."""
     with target.peer(timeout=60) as peer:
-        assert targets.produce(peer, "attacked", *[(2, one)] * 15) is not None
+        assert targets.produce(peer, "attacked", *[(2, valid_bomb())] * 15) is not None
+
+
+@pytest.mark.parametrize("codec", ("uncompressed", "zstd"))
+@pytest.mark.caps(peak_mb=64, slow_seconds=3.0)
+def test_bombs_that_must_be_recompressed(target, codec):
+    """On the way to another codec it is never in memory as a whole, and nobody else waits for it."""
+    topic = f"recompressed-{codec}"
+    with target.connection() as connection:
+        assert connection.create_topic(topic, 1) == 0
+    rows = [{"Name": "compression.type", "ConfigOperation": 0, "Value": codec},
+            {"Name": "compression.zstd.level", "ConfigOperation": 0, "Value": "22"}]
+    resource = {"ResourceType": 2, "ResourceName": topic, "Configs": rows}
+    with target.peer(timeout=60) as peer:
+        assert peer.ask("IncrementalAlterConfigs", 0, Resources=[resource]) is not None
+        found = targets.produce(peer, topic, *[(0, valid_bomb())] * 5)
+    assert found == {0: [TOO_LARGE if codec == "uncompressed" else 0] * 5} or target.broker.kind == "stock"
 
 
 WRONG = {
