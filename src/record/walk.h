@@ -1,6 +1,6 @@
 /*
  * Walks over the records of a batch that come in pieces: all at once when there is no codec, else
- * as they are decompressed. Private to validate.c and its tests.
+ * as they are decompressed.
  *
  * The walk looks at lengths and three fields of each record and skips the rest, so that plain
  * records of a kilobyte cost a cache line each.

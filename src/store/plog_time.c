@@ -4,9 +4,11 @@
 #include <stdlib.h>
 
 #include "base/file.h"
-#include "record/iter.h"
+#include "record/validate.h"
+#include "record/walk.h"
 
-/* A batch that decompresses to more is answered by its header alone. */
+/* The most of a batch in memory, and of what a codec must decompress whole. A larger one is
+ * answered by its header alone. */
 #define TIME_BATCH_BYTES_MAX (128u << 20)
 
 /* A segment as it was when the search began. */
@@ -64,28 +66,50 @@ static void plog_time_found(struct plog_time_offset *out, int64_t timestamp, int
 	*out = (struct plog_time_offset){timestamp, offset, view->leader_epoch};
 }
 
+/* The records pass by as they are decompressed: no more of them than a piece is in memory. */
+static enum err plog_time_walk_records(struct walk *walk, const struct batch_view *view,
+				       const struct plog_time_want *want,
+				       struct plog_time_offset *out)
+{
+	const struct batch_header *header = &view->header;
+	bool appended = batch_timestamp_type(header) == BATCH_LOG_APPEND_TIME;
+	struct walk_record record;
+
+	for (int32_t i = 0; i < header->records_count; i++) {
+		int64_t timestamp, offset;
+
+		walk_next(walk, &record);
+		if (walk->err != ERR_OK)
+			return walk->err;
+		timestamp = appended ? header->max_timestamp
+				     : (int64_t)((uint64_t)header->base_timestamp +
+						 (uint64_t)record.timestamp_delta);
+		offset = header->base_offset + record.offset_delta;
+		if (timestamp < want->timestamp || offset < want->from_offset)
+			continue;
+		plog_time_found(out, timestamp, offset, view);
+		break;
+	}
+	return ERR_OK;
+}
+
 static enum err plog_time_in_records(struct bytes batch, const struct batch_view *view,
 				     const struct plog_time_want *want,
 				     struct plog_time_offset *out)
 {
+	struct bytes payload = {batch.ptr + BATCH_HEADER_BYTES, batch.len - BATCH_HEADER_BYTES};
 	struct codec_scratch *scratch = codec_scratch_new(TIME_BATCH_BYTES_MAX);
-	struct record_iter iter;
-	struct record record;
+	struct walk walk = {payload.ptr, payload.ptr, 0, scratch, ERR_OK};
 	enum err err;
 
 	if (scratch == NULL)
 		return ERR_NOMEM;
-	err = record_iter_init(&iter, batch, scratch);
-	while (err == ERR_OK && record_iter_next(&iter, &record)) {
-		if (record.timestamp < want->timestamp || record.offset < want->from_offset)
-			continue;
-		plog_time_found(out, record.timestamp, record.offset, view);
-		break;
-	}
+	err = codec_open(scratch, batch_codec(&view->header), payload,
+			 VALIDATE_UNCOMPRESSED_MAX_BYTES);
 	if (err == ERR_OK)
-		err = iter.err;
+		err = plog_time_walk_records(&walk, view, want, out);
 	codec_scratch_free(scratch);
-	return err;
+	return err == ERR_OK || err == ERR_NOMEM ? err : ERR_CORRUPT_MESSAGE;
 }
 
 /* Reads the batch and looks into it; out->offset stays -1 when it has no such record. */
@@ -110,6 +134,10 @@ static enum err plog_time_in_batch(int fd, uint32_t pos, const struct batch_view
 		err = ERR_BADFILE;
 	if (err == ERR_OK)
 		err = plog_time_in_records((struct bytes){bytes, got}, view, want, out);
+	if (err == ERR_NOMEM) {
+		plog_time_found(out, view->max_timestamp, first, view);
+		err = ERR_OK;
+	}
 	free(bytes);
 	return err;
 }
