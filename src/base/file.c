@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define FILE_PROBE_BYTES ((size_t)128 << 10)
+#define FILE_AHEAD_BYTES ((size_t)4 << 20)
 
 static file_fault_fn file_fault;
 
@@ -164,9 +165,13 @@ enum err file_warm(int fd, off_t pos, size_t len_bytes)
 	uint8_t *scratch = malloc(FILE_PROBE_BYTES);
 	enum err err = scratch != NULL ? ERR_OK : ERR_NOMEM;
 	size_t got = FILE_PROBE_BYTES;
+	size_t ahead = len_bytes < FILE_AHEAD_BYTES ? len_bytes : FILE_AHEAD_BYTES;
 
-	/* The disk works ahead of the reads, which are what waits. */
-	(void)posix_fadvise(fd, pos, (off_t)len_bytes, POSIX_FADV_WILLNEED);
+	/*
+	 * The disk works ahead of the reads, which are what waits; and on what follows, while this
+	 * is sent: who reads old data mostly goes on.
+	 */
+	(void)posix_fadvise(fd, pos, (off_t)(len_bytes + ahead), POSIX_FADV_WILLNEED);
 	for (size_t at = 0; err == ERR_OK && at < len_bytes && got > 0; at += FILE_PROBE_BYTES) {
 		size_t left = len_bytes - at;
 

@@ -44,7 +44,8 @@ bool file_set_waits(bool waits);
  * file system cannot tell.
  */
 bool file_is_cold(int fd, off_t pos, size_t len_bytes);
-/* Brings the range into the page cache; waits for the disk. The end of the file may come sooner. */
+/* Brings the range into the page cache, and sets the disk to what follows; waits for the disk. The
+ * end of the file may come sooner. */
 enum err file_warm(int fd, off_t pos, size_t len_bytes) must_check;
 
 enum err file_size(int fd, off_t *size) must_check;
