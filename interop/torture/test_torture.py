@@ -23,6 +23,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from interop.lib import wire
+from interop.lib.clients import wait_until
 
 PARTITIONS = 3
 WORKERS = 4
@@ -204,6 +205,8 @@ def test_transactions_are_whole_whatever_happens(new_broker, flush):
     for each in workers:
         each.start()
     kills = torment(broker, random.Random(SEED))
+    # A slow machine, or a slow start, may not have let anything through yet.
+    wait_until([], lambda: any(outcome == "committed" for each in workers for _, outcome in list(each.outcomes.values())), "a commit", 120)
     over.set()
     for each in workers:
         each.join(150)
