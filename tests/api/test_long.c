@@ -91,7 +91,7 @@ static void begin_create(struct whole_call *call, bool validate_only)
 {
 	struct create_topics_req_creatable_topic *topics = calloc(TOPICS, sizeof(*topics));
 	struct create_topics_req ask;
-	char(*names)[16] = calloc(TOPICS, sizeof(*names));
+	char(*names)[32] = calloc(TOPICS, sizeof(*names));
 
 	assert_true(topics != NULL && names != NULL);
 	for (size_t i = 0; i < TOPICS; i++) {
