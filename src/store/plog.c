@@ -56,7 +56,7 @@ struct plog *plog_new(const struct plog_env *env, const struct plog_config *cfg,
 	return log;
 }
 
-static enum err plog_distrust_checkpoints(struct plog *log)
+enum err plog_distrust_checkpoints(struct plog *log)
 {
 	char *path = file_path(seg_dir_path(log->dir), PLOG_DISTRUST_FILE);
 	enum err err = ERR_NOMEM;

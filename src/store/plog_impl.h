@@ -56,7 +56,7 @@ struct plog {
 	bool new_names; /* append: the directory's own, and partition.metadata, are not synced */
 	bool flushing;	/* append */
 	_Atomic bool distrusts;
-	bool touched;	/* append: something was written since the log was opened */
+	bool touched;		  /* append: something was written since the log was opened */
 	bool claimed, claim_void; /* append: see plog_claim */
 	pthread_mutex_t append, list;
 	const struct plog_env *env;
@@ -82,7 +82,7 @@ struct plog {
 };
 
 #define PLOG_DISTRUST_FILE "distrust-checkpoints"
-#define PLOG_MAGIC 0x9106feedu
+#define PLOG_MAGIC	   0x9106feedu
 
 /*
  * Who meets a segment that cleaning has replaced looks again, at the new list. Each try meets
@@ -150,5 +150,8 @@ enum err plog_find_offset(struct plog *log, struct seg *seg, int64_t offset, uin
  */
 enum err plog_find_limit(struct plog *log, struct seg *seg, uint32_t from, uint32_t limit,
 			 uint32_t size, uint32_t *pos, int64_t *next_offset) must_check;
+
+/* Before partition.metadata is written: the checkpoints may speak of another partition. */
+enum err plog_distrust_checkpoints(struct plog *log) must_check;
 
 #endif

@@ -50,7 +50,10 @@ static enum err recover_topic_id(struct recover *recover)
 	log_warn("store", "%s: partition.metadata is %s and written anew", dir,
 		 err == ERR_NOFILE ? "missing" : "damaged");
 	recover->log->new_names = true;
-	return partition_metadata_write(dir, want);
+	/* Nobody knows whose partition the checkpoints speak of, at the next start neither. The
+	 * metadata log has none. */
+	err = recover->log->env->logdir != NULL ? plog_distrust_checkpoints(recover->log) : ERR_OK;
+	return err == ERR_OK ? partition_metadata_write(dir, want) : err;
 }
 
 static enum err recover_epochs(struct recover *recover)
