@@ -215,11 +215,9 @@ int main(int argc, char **argv)
 {
 	struct cutter cutter = {0};
 	size_t cuts = DEFAULT_CUTS;
-	struct rnd rnd;
 	uint64_t seed;
 
-	rnd_init_random(&rnd);
-	seed = rnd_below(&rnd, 1000000000);
+	seed = place_seed();
 	for (int i = 1; i + 1 < argc; i += 2) {
 		if (strcmp(argv[i], "--seed") == 0)
 			seed = strtoull(argv[i + 1], NULL, 10);

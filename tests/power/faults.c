@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +52,8 @@ enum fault_kind {
 static const char *const fault_names[] = {
     "EIO", "ENOSPC", "EMFILE", "ENFILE", "ENOMEM", "short write", "short write, then ENOSPC"};
 
-/* One round's fault; the shim's lock guards it. */
+/* One round's fault, under fault_lock while the broker's threads run. */
+static pthread_mutex_t fault_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct fault {
 	enum fault_kind kind;
 	long at; /* the number of the call */
@@ -95,12 +97,11 @@ static int fault_errno(const char *call, bool may_be_short)
 	}
 }
 
-static int fault_strike(const char *call, const char *path, size_t *len_bytes)
+static int fault_strike_locked(const char *call, size_t *len_bytes)
 {
 	bool is_short = fault.kind >= FAULT_SHORT && strcmp(call, "pwritev") == 0;
 	int code;
 
-	(void)path;
 	if (fault.struck > 0 && clock_mono_ms(&clock_real) > fault.until_ms)
 		fault.well = true;
 	if (fault.well || ++fault.calls < fault.at ||
@@ -121,6 +122,29 @@ static int fault_strike(const char *call, const char *path, size_t *len_bytes)
 	if (code == 0)
 		*len_bytes /= 2;
 	return code;
+}
+
+static int fault_strike(const char *call, const char *path, size_t *len_bytes)
+{
+	int code;
+
+	(void)path;
+	pthread_mutex_lock(&fault_lock);
+	code = fault_strike_locked(call, len_bytes);
+	pthread_mutex_unlock(&fault_lock);
+	return code;
+}
+
+/* What it has come to; `well`: and it is over. */
+static struct fault fault_look(bool well)
+{
+	struct fault copy;
+
+	pthread_mutex_lock(&fault_lock);
+	fault.well = fault.well || well;
+	copy = fault;
+	pthread_mutex_unlock(&fault_lock);
+	return copy;
 }
 
 /* -- a round -------------------------------------------------------------------------------------
@@ -173,15 +197,14 @@ __attribute__((noreturn)) static void faults_live(struct faults *faults, uint64_
 	shim_begin(journal, root);
 	shim_set_fault(fault_strike);
 	err = whole_open_dir(&scenario.whole, data, scenario_settings);
-	*faults->told = fault;
+	*faults->told = fault_look(false);
 	if (err == ERR_OK)
 		scenario_live(&scenario, 0);
-	fault.well = true;
-	*faults->told = fault;
-	if (err == ERR_OK && fault_passes(&fault) && fault.struck > 0 &&
+	*faults->told = fault_look(true);
+	if (err == ERR_OK && fault_passes(faults->told) && faults->told->struck > 0 &&
 	    !broker_is_over(scenario.whole.broker))
 		faults_go_on(&scenario);
-	if (err != ERR_OK && fault.struck == 0)
+	if (err != ERR_OK && faults->told->struck == 0)
 		scenario_fail("it does not open: %s", err_text(err));
 	_exit(0);
 }
@@ -263,8 +286,7 @@ int main(int argc, char **argv)
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	faults.told = mmap(NULL, sizeof(struct fault), PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	rnd_init_random(&rnd);
-	seed = rnd_below(&rnd, 1000000000);
+	seed = place_seed();
 	place_make(&faults.place);
 	log_set_level(LOG_LEVEL_ERROR);
 	for (int i = 1; i + 1 < argc; i += 2) {

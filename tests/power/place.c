@@ -8,10 +8,23 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/rnd.h"
+
 void place_die(const char *what)
 {
 	perror(what);
 	exit(1);
+}
+
+uint64_t place_seed(void)
+{
+	const char *text = getenv("POWER_SEED");
+	struct rnd rnd;
+
+	if (text != NULL)
+		return strtoull(text, NULL, 10);
+	rnd_init_random(&rnd);
+	return rnd_below(&rnd, 1000000000);
 }
 
 void place_make(struct place *place)

@@ -3,6 +3,7 @@
 #define TESTS_POWER_PLACE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define PLACE_PATH_BYTES    160
@@ -12,6 +13,8 @@ struct place {
 	char dir[64];
 };
 
+/* Of this run: what POWER_SEED says, else at random. --seed overrides it. */
+uint64_t place_seed(void);
 /* A new directory, in memory where there is such a place. */
 void place_make(struct place *place);
 void place_path(const struct place *place, char path[PLACE_PATH_BYTES], const char *name);

@@ -291,10 +291,8 @@ int main(int argc, char **argv)
 	struct sweep sweep = {.facts = mmap(NULL, sizeof(struct facts), PROT_READ | PROT_WRITE,
 					    MAP_SHARED | MAP_ANONYMOUS, -1, 0)};
 	size_t cuts = DEFAULT_CUTS;
-	struct rnd rnd;
 
-	rnd_init_random(&rnd);
-	sweep.seed = rnd_below(&rnd, 1000000000);
+	sweep.seed = place_seed();
 	log_set_level(LOG_LEVEL_ERROR);
 	if (argc == 6 && strcmp(argv[1], "--replay") == 0) {
 		snprintf(sweep.place.dir, sizeof(sweep.place.dir), "%s", argv[2]);
