@@ -12,7 +12,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from interop.lib.driverside import PollingMember, pack, say, serve, unpack  # pylint: disable=wrong-import-position
 
 BOOTSTRAP = sys.argv[1]
-BASE = {"bootstrap.servers": BOOTSTRAP, "socket.timeout.ms": 20000}
+# A member looks for a broker that was away sooner than its session ends.
+BASE = {"bootstrap.servers": BOOTSTRAP, "socket.timeout.ms": 20000, "reconnect.backoff.max.ms": 1000}
 # In the consumer protocol (KIP-848) the broker sets the times.
 PROTOCOL = (
     {"group.protocol": "consumer"}

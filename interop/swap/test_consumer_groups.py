@@ -10,7 +10,7 @@ from interop.lib.clients import DriverClient, Record, wait_until
 CHANGES = {
     "offsets.topic.num.partitions": "2",
     "group.consumer.min.session.timeout.ms": "6000",
-    "group.consumer.session.timeout.ms": "8000",
+    "group.consumer.session.timeout.ms": "15000",
     "group.consumer.min.heartbeat.interval.ms": "500",
     "group.consumer.heartbeat.interval.ms": "1000",
 }
