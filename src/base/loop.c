@@ -189,6 +189,29 @@ void loop_post(struct loop *loop, struct mail *mail)
 		ev_async_send(loop->ev, &loop->wake);
 }
 
+/* Takes back `rung` first: who rings from now on is heard once more. */
+static void loop_bell_deliver(struct mail *mail)
+{
+	struct loop_bell *bell = container_of(mail, struct loop_bell, mail);
+
+	(void)atomic_exchange(&bell->rung, false);
+	bell->hear(bell);
+}
+
+void loop_bell_init(struct loop_bell *bell, struct loop *loop, void (*hear)(struct loop_bell *bell))
+{
+	bell->mail = (struct mail){.deliver = loop_bell_deliver};
+	bell->loop = loop;
+	bell->hear = hear;
+	atomic_init(&bell->rung, false);
+}
+
+void loop_bell_ring(struct loop_bell *bell)
+{
+	if (!atomic_exchange(&bell->rung, true))
+		loop_post(bell->loop, &bell->mail);
+}
+
 void loop_defer(struct loop *loop, struct loop_task *task)
 {
 	must_be(loop, LOOP_MAGIC);

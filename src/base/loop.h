@@ -9,7 +9,8 @@
  * turn and before the loop sleeps. Tasks deferred by tasks run in the same turn (bounded: a task
  * must not defer itself for ever).
  *
- * Thread-safe: loop_post, loop_stop. All else: on the loop's own thread, or before it runs.
+ * Thread-safe: loop_post, loop_bell_ring, loop_stop. All else: on the loop's own thread, or before
+ * it runs.
  */
 #ifndef BASE_LOOP_H
 #define BASE_LOOP_H
@@ -35,6 +36,14 @@ struct loop_task {
 	bool queued;
 };
 
+/* Rung by any thread, as often as it likes; heard on its loop, once for all before that. */
+struct loop_bell {
+	struct mail mail; /* private; first */
+	struct loop *loop;
+	_Atomic bool rung;
+	void (*hear)(struct loop_bell *bell);
+};
+
 struct loop_timer {
 	ev_timer ev; /* private */
 	struct loop *loop;
@@ -57,6 +66,14 @@ void loop_stop(struct loop *loop);
 void loop_turn(struct loop *loop, bool wait);
 
 void loop_post(struct loop *loop, struct mail *mail);
+void loop_bell_init(struct loop_bell *bell, struct loop *loop,
+		    void (*hear)(struct loop_bell *bell));
+void loop_bell_ring(struct loop_bell *bell);
+/* Rung, and not heard yet. */
+static inline bool loop_bell_is_rung(const struct loop_bell *bell)
+{
+	return atomic_load(&bell->rung);
+}
 void loop_defer(struct loop *loop, struct loop_task *task);
 
 /* Fires once, delay_ms from now; a running timer starts anew. delay 0 fires in a later turn. */

@@ -1,7 +1,6 @@
 /* One timer, one job at a time; neither while the trash is empty. */
 #include "partition/remover.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
 /* Segments and directories that one job removes before others have the worker. */
@@ -14,9 +13,7 @@ struct remover {
 	struct loop_timer timer;
 	struct job job;
 	bool runs, stopped;
-	pthread_mutex_t lock;
-	struct mail sooner;
-	bool posted; /* under lock */
+	struct loop_bell sooner;
 };
 
 static void remover_arm(struct remover *remover)
@@ -55,30 +52,17 @@ static void remover_on_time(struct loop_timer *timer)
 	worker_submit(remover->workers, &remover->job);
 }
 
-static void remover_on_sooner_here(struct mail *mail)
+static void remover_on_sooner_here(struct loop_bell *bell)
 {
-	struct remover *remover = container_of(mail, struct remover, sooner);
-
-	pthread_mutex_lock(&remover->lock);
-	remover->posted = false;
-	pthread_mutex_unlock(&remover->lock);
-	remover_arm(remover);
+	remover_arm(container_of(bell, struct remover, sooner));
 }
 
 /* On any thread. */
 static void remover_on_sooner(void *ctx)
 {
 	struct remover *remover = ctx;
-	bool post;
 
-	pthread_mutex_lock(&remover->lock);
-	post = !remover->posted;
-	remover->posted = true;
-	pthread_mutex_unlock(&remover->lock);
-	if (!post)
-		return;
-	remover->sooner = (struct mail){.deliver = remover_on_sooner_here};
-	loop_post(remover->control, &remover->sooner);
+	loop_bell_ring(&remover->sooner);
 }
 
 struct remover *remover_new(struct loop *control, struct worker_pool *workers)
@@ -91,17 +75,16 @@ struct remover *remover_new(struct loop *control, struct worker_pool *workers)
 	remover->workers = workers;
 	remover->trash = trash_new(loop_clock(control), remover_on_sooner, remover);
 	must(remover->trash != NULL);
-	must(pthread_mutex_init(&remover->lock, NULL) == 0);
+	loop_bell_init(&remover->sooner, remover->control, remover_on_sooner_here);
 	loop_timer_init(&remover->timer, control, remover_on_time);
 	return remover;
 }
 
 void remover_free(struct remover *remover)
 {
-	must(!remover->runs && !remover->posted);
+	must(!remover->runs && !loop_bell_is_rung(&remover->sooner));
 	loop_timer_stop(&remover->timer);
 	trash_free(remover->trash);
-	pthread_mutex_destroy(&remover->lock);
 	free(remover);
 }
 

@@ -1,7 +1,6 @@
 /* One look at a time: the budget over all partitions, then the floor of each directory. */
 #include "partition/space.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/file.h"
@@ -20,9 +19,7 @@ struct space {
 	struct loop_timer timer;
 	bool stopped, runs, again;
 	struct space_counts counts;
-	pthread_mutex_t lock;
-	struct mail low;
-	bool posted; /* under lock */
+	struct loop_bell low;
 
 	/* One look; the worker's while it runs. */
 	struct job job;
@@ -216,30 +213,17 @@ static void space_on_time(struct loop_timer *timer)
 	space_look(container_of(timer, struct space, timer));
 }
 
-static void space_on_low_here(struct mail *mail)
+static void space_on_low_here(struct loop_bell *bell)
 {
-	struct space *space = container_of(mail, struct space, low);
-
-	pthread_mutex_lock(&space->lock);
-	space->posted = false;
-	pthread_mutex_unlock(&space->lock);
-	space_look(space);
+	space_look(container_of(bell, struct space, low));
 }
 
 /* On any thread. */
 static void space_on_low(void *ctx)
 {
 	struct space *space = ctx;
-	bool post;
 
-	pthread_mutex_lock(&space->lock);
-	post = !space->posted;
-	space->posted = true;
-	pthread_mutex_unlock(&space->lock);
-	if (!post)
-		return;
-	space->low = (struct mail){.deliver = space_on_low_here};
-	loop_post(space->options.control, &space->low);
+	loop_bell_ring(&space->low);
 }
 
 struct space *space_new(const struct space_options *options)
@@ -252,7 +236,7 @@ struct space *space_new(const struct space_options *options)
 	space->left = calloc(options->dirs->len + 1, sizeof(*space->left));
 	space->look = calloc(options->dirs->len + 1, sizeof(*space->look));
 	must(space->left != NULL && space->look != NULL);
-	must(pthread_mutex_init(&space->lock, NULL) == 0);
+	loop_bell_init(&space->low, space->options.control, space_on_low_here);
 	loop_timer_init(&space->timer, options->control, space_on_time);
 	for (size_t i = 0; i < options->dirs->len; i++) {
 		options->dirs->at[i]->room.ctx = space;
@@ -269,9 +253,8 @@ void space_stop(struct space *space)
 
 void space_free(struct space *space)
 {
-	must(!space->runs && !space->posted);
+	must(!space->runs && !loop_bell_is_rung(&space->low));
 	loop_timer_stop(&space->timer);
-	pthread_mutex_destroy(&space->lock);
 	free(space->left);
 	free(space->look);
 	free(space);

@@ -67,6 +67,53 @@ static void mail_of_each_sender_comes_in_order(void **state)
 		free(letters[s]);
 }
 
+struct tower {
+	struct loop_bell bell;
+	_Atomic int rung;
+	int heard, last;
+};
+
+static void bell_is_heard(struct loop_bell *bell)
+{
+	struct tower *tower = container_of(bell, struct tower, bell);
+
+	assert_true(loop_is_mine(bell->loop));
+	tower->heard++;
+	tower->last = atomic_load_explicit(&tower->rung, memory_order_relaxed);
+	if (tower->last == SENDERS * MAILS)
+		loop_stop(bell->loop);
+}
+
+static void *bell_ringer(void *arg)
+{
+	struct tower *tower = arg;
+
+	for (int i = 0; i < MAILS; i++) {
+		atomic_fetch_add_explicit(&tower->rung, 1, memory_order_relaxed);
+		loop_bell_ring(&tower->bell);
+	}
+	return NULL;
+}
+
+/* What was done before a ring is seen by the hearing that follows it, however many share it. */
+static void the_last_ring_of_a_bell_is_heard(void **state)
+{
+	struct loop *loop = loop_new("test", &clock_real);
+	struct tower tower = {.rung = 0};
+	pthread_t threads[SENDERS];
+
+	loop_bell_init(&tower.bell, loop, bell_is_heard);
+	assert_int_equal(loop_start(loop), ERR_OK);
+	for (int s = 0; s < SENDERS; s++)
+		pthread_create(&threads[s], NULL, bell_ringer, &tower);
+	for (int s = 0; s < SENDERS; s++)
+		pthread_join(threads[s], NULL);
+	loop_join(loop);
+	assert_int_equal(tower.last, SENDERS * MAILS);
+	assert_in_range(tower.heard, 1, SENDERS * MAILS);
+	loop_free(loop);
+}
+
 struct chain {
 	struct loop *loop;
 	struct loop_task task, second;
@@ -176,6 +223,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(mail_of_each_sender_comes_in_order),
+	    cmocka_unit_test(the_last_ring_of_a_bell_is_heard),
 	    cmocka_unit_test(a_task_runs_once_a_turn_with_those_it_defers),
 	    cmocka_unit_test(a_timer_fires_once_unless_stopped),
 	    cmocka_unit_test(jobs_run_on_workers_and_come_home),
