@@ -37,17 +37,7 @@ void clean_segs_drop(struct clean_segs *segs)
 
 size_t clean_segs_slot(const struct clean_segs *segs, int64_t offset)
 {
-	size_t low = 0, high = segs->len;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (segs->segs[middle]->base_offset <= offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low > 0 ? low - 1 : 0;
+	return seg_slot(segs->segs, segs->len, offset);
 }
 
 enum err clean_segs_max_time(const struct clean_segs *segs, struct plog *log, size_t slot,

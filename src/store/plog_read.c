@@ -45,22 +45,14 @@ static int64_t plog_mark_of(const struct plog *log, const struct seg *seg, int64
 	return pos <= (int64_t)seg->size_bytes ? pos : -1;
 }
 
-/* The segment that holds the offset: the last that begins at or before it. Under the list lock. */
+/* The segment that holds the offset; most readers are at the end. Under the list lock. */
 static uint32_t plog_seg_slot(const struct plog *log, int64_t offset)
 {
-	uint32_t low = 0, high = log->segs_len;
+	uint32_t len = log->segs_len;
 
-	if (high > 0 && log->segs[high - 1]->base_offset <= offset)
-		return high - 1;
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (log->segs[middle]->base_offset <= offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low > 0 ? low - 1 : 0;
+	if (len > 0 && log->segs[len - 1]->base_offset <= offset)
+		return len - 1;
+	return (uint32_t)seg_slot(log->segs, len, offset);
 }
 
 /* Looks for `offset`, to be read up to max_offset, in the log as it is now. */

@@ -59,6 +59,21 @@ enum err seg_dir_rename(struct seg_dir *dir, const char *path)
 	return err;
 }
 
+size_t seg_slot(struct seg *const *segs, size_t len, int64_t offset)
+{
+	size_t low = 0, high = len;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (segs[middle]->base_offset <= offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low > 0 ? low - 1 : 0;
+}
+
 const char *seg_path_of(struct seg_path *path, const struct seg_dir *dir, int64_t base_offset,
 			const char *suffix)
 {

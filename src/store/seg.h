@@ -71,6 +71,9 @@ static inline bool seg_is_gone(const struct seg *seg)
 	return atomic_load(&seg->gone);
 }
 
+/* The last of them that begins at or before the offset, by bisection; 0 when none does. */
+size_t seg_slot(struct seg *const *segs, size_t len, int64_t offset);
+
 /* A path with room for it on the stack. */
 struct seg_path {
 	char text[PATH_MAX];

@@ -35,18 +35,28 @@ enum err txn_index_write(int fd, const struct txn_index_entry *entries, size_t l
 	return err;
 }
 
+/* Opens it, or makes it. The caller closes. */
+static enum err txn_index_open_end(const char *path, int *fd, off_t *size)
+{
+	enum err err = file_open(path, O_WRONLY | O_CREAT, fd);
+
+	if (err != ERR_OK)
+		return err;
+	err = file_size(*fd, size);
+	if (err != ERR_OK)
+		file_close(*fd);
+	return err;
+}
+
 enum err txn_index_reserve(const char *path, size_t len)
 {
 	off_t size;
-	enum err err;
 	int fd;
+	enum err err = txn_index_open_end(path, &fd, &size);
 
-	err = file_open(path, O_WRONLY | O_CREAT, &fd);
 	if (err != ERR_OK)
 		return err;
-	err = file_size(fd, &size);
-	if (err == ERR_OK &&
-	    file_reserve(fd, size, (off_t)(len * TXN_INDEX_ENTRY_BYTES)) == ERR_NOSPACE)
+	if (file_reserve(fd, size, (off_t)(len * TXN_INDEX_ENTRY_BYTES)) == ERR_NOSPACE)
 		err = ERR_NOSPACE;
 	file_close(fd);
 	return err;
@@ -55,15 +65,12 @@ enum err txn_index_reserve(const char *path, size_t len)
 enum err txn_index_append(const char *path, const struct txn_index_entry *entries, size_t len)
 {
 	off_t size;
-	enum err err;
 	int fd;
+	enum err err = txn_index_open_end(path, &fd, &size);
 
-	err = file_open(path, O_WRONLY | O_CREAT, &fd);
 	if (err != ERR_OK)
 		return err;
-	err = file_size(fd, &size);
-	if (err == ERR_OK)
-		err = txn_index_write(fd, entries, len, size - size % TXN_INDEX_ENTRY_BYTES);
+	err = txn_index_write(fd, entries, len, size - size % TXN_INDEX_ENTRY_BYTES);
 	file_close(fd);
 	return err;
 }
