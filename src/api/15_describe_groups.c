@@ -15,8 +15,6 @@
 #include "proto/describe_groups.h"
 
 #define VERSION_NOT_FOUND 6
-/* Read, delete, describe, describe and alter configs. */
-#define GROUP_OPERATIONS 3400
 
 struct describe_groups {
 	struct held held;
@@ -75,7 +73,7 @@ static bool describe_groups_put(struct describe_groups *call, size_t idx, enum e
 	if (!view->found && !describe_groups_put_missing(&call->held, view, out))
 		return false;
 	if (call->in.include_authorized_operations && out->error_code == 0)
-		out->authorized_operations = GROUP_OPERATIONS;
+		out->authorized_operations = HELD_GROUP_OPERATIONS;
 	return describe_groups_put_members(&call->held, view, out);
 }
 

@@ -21,11 +21,9 @@ struct consumer_heartbeat_call {
 static bool consumer_heartbeat_put_assignment(struct arena *arena, struct tpset set,
 					      struct consumer_group_heartbeat_res_assignment *out)
 {
-	size_t topics = 0;
 
-	for (size_t i = 0; i < set.len; i += tpset_run(set, i))
-		topics++;
-	out->topic_partitions = consumer_group_heartbeat_res_topic_partitions_array(arena, topics);
+	out->topic_partitions =
+	    consumer_group_heartbeat_res_topic_partitions_array(arena, tpset_topics(set));
 	if (out->topic_partitions == NULL)
 		return false;
 	for (size_t i = 0, run; i < set.len; i += run) {

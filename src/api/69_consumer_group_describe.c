@@ -13,8 +13,6 @@
 #include "proto/consumer_group_describe.h"
 
 #define MEMBER_TYPE_CONSUMER 1
-/* All operations on a group, as bits, as there is no authorizer. */
-#define GROUP_OPERATIONS 3400
 
 struct consumer_describe_call {
 	struct held held;
@@ -27,11 +25,9 @@ static bool consumer_describe_put_set(struct consumer_describe_call *call, struc
 {
 	struct arena *arena = call->held.call.arena;
 	const struct image *image = call->held.al->image;
-	size_t topics = 0;
 
-	for (size_t i = 0; i < set.len; i += tpset_run(set, i))
-		topics++;
-	out->topic_partitions = consumer_group_describe_res_topic_partitions_array(arena, topics);
+	out->topic_partitions =
+	    consumer_group_describe_res_topic_partitions_array(arena, tpset_topics(set));
 	if (out->topic_partitions == NULL)
 		return false;
 	for (size_t i = 0, run; i < set.len; i += run) {
@@ -91,7 +87,7 @@ static bool consumer_describe_put(struct consumer_describe_call *call,
 						  &out->members[out->members_len]))
 			return false;
 	if (call->in.include_authorized_operations)
-		out->authorized_operations = GROUP_OPERATIONS;
+		out->authorized_operations = HELD_GROUP_OPERATIONS;
 	return true;
 }
 

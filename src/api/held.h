@@ -17,6 +17,10 @@
 #include "api/api.h"
 #include "coord/coord.h"
 
+/* All operations on a group, as bits, as there is no authorizer (KIP-430): read, delete, describe,
+ * describe and alter configs. */
+#define HELD_GROUP_OPERATIONS 3400
+
 struct held {
 	struct coord_call call;
 	struct api_loop *al;

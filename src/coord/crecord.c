@@ -174,9 +174,8 @@ static enum err crecord_decode_group(struct rd *key, struct rd *value, struct ar
 }
 
 /* By the record types of Kafka 4.3; each key begins with the group's id. */
-static enum group_type crecord_foreign_type(int16_t type, bool *is_member)
+static enum group_type crecord_foreign_type(int16_t type)
 {
-	*is_member = type == 10 || type == 19;
 	if (type >= 10 && type <= 15)
 		return GROUP_SHARE;
 	if (type == 17 || (type >= 19 && type <= 23))
@@ -188,7 +187,7 @@ static enum err crecord_decode_foreign(int16_t type, struct bytes whole_key, str
 				       struct fx_record *record)
 {
 	record->kind = FX_FOREIGN;
-	record->foreign.type = crecord_foreign_type(type, &record->foreign.is_member);
+	record->foreign.type = crecord_foreign_type(type);
 	if (record->foreign.type == GROUP_NONE)
 		return ERR_UNSUPPORTED_VERSION;
 	record->group = rd_str(key, false, false);
@@ -215,9 +214,9 @@ enum err crecord_decode(struct bytes key, struct bytes value, struct arena *aren
 		return crecord_decode_group(&key_rd, &value_rd, arena, record);
 	default:
 		if (crecord_consumer_decodes(type))
-			return crecord_consumer_decode(
-			    type, record->tombstone ? 0 : rd_int16(&value_rd), &key_rd, &value_rd,
-			    arena, record);
+			return crecord_consumer_decode(type,
+						       record->tombstone ? 0 : rd_int16(&value_rd),
+						       &key_rd, &value_rd, arena, record);
 		return crecord_decode_foreign(type, key, &key_rd, record);
 	}
 }

@@ -5,7 +5,7 @@
  * Written as Kafka 4.3 writes them: OffsetCommit (key type 1, value 4, or 1 when the client gave a
  * retention), GroupMetadata (key type 2, value 3), and those of consumer groups
  * (crecord_consumer.h). Read in all their versions. Types 10 to 15 and 17 to 23 are those of share
- * and streams groups, of which the key is kept (group/foreign.h). Type 4, which Kafka writes no
+ * and streams groups, of which the key is kept (group/foreign.c). Type 4, which Kafka writes no
  * more, is passed over.
  */
 #ifndef COORD_CRECORD_H

@@ -40,11 +40,8 @@ bool crecord_consumer_encodes(enum fx_record_kind kind)
 /* with_epochs: a tagged list of the epochs in which the partitions were assigned. */
 static void encode_set(struct wr *wr, struct tpset set, bool with_epochs)
 {
-	size_t topics = 0;
 
-	for (size_t i = 0; i < set.len; i += tpset_run(set, i))
-		topics++;
-	wr_array(wr, topics, false, true);
+	wr_array(wr, tpset_topics(set), false, true);
 	for (size_t i = 0, run; i < set.len; i += run) {
 		run = tpset_run(set, i);
 		wr_uuid(wr, set.at[i].topic);

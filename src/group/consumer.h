@@ -35,12 +35,11 @@ struct consumer_topics {
 
 /* Settings of the group, or the broker's defaults. */
 struct consumer_cfg {
-	int32_t session_ms;	  /* consumer.session.timeout.ms */
-	int32_t heartbeat_ms;	  /* consumer.heartbeat.interval.ms */
-	int32_t assignment_ms;	  /* consumer.assignment.interval.ms */
-	int32_t size_max;	  /* group.consumer.max.size */
-	int32_t regex_refresh_ms; /* group.consumer.regex.refresh.interval.ms */
-	struct str assignor;	  /* the first of group.consumer.assignors: the default */
+	int32_t session_ms;    /* consumer.session.timeout.ms */
+	int32_t heartbeat_ms;  /* consumer.heartbeat.interval.ms */
+	int32_t assignment_ms; /* consumer.assignment.interval.ms */
+	int32_t size_max;      /* group.consumer.max.size */
+	struct str assignor;   /* the first of group.consumer.assignors: the default */
 };
 
 struct consumer_ask {

@@ -111,7 +111,6 @@ static enum err heartbeat_find_group(struct heartbeat *hb)
 	if (group != NULL && group->type != GROUP_CONSUMER)
 		return REFUSE(hb, ERR_GROUP_ID_NOT_FOUND, "Group %.*s is not a consumer group.",
 			      STR_ARG(hb->ask->group));
-	ev->group = group;
 	ev->c = group != NULL ? group->consumer : NULL;
 	ev->epoch = ev->c != NULL ? ev->c->epoch : CONSUMER_EPOCH_FIRST;
 	ev->assignment_epoch = ev->c != NULL ? ev->c->assignment_epoch : 0;
@@ -273,22 +272,12 @@ static enum err heartbeat_find_member(struct heartbeat *hb)
 /* -- what it says of itself ---------------------------------------------------------------------
  */
 
-static bool heartbeat_same_names(const struct consumer_about *a, const struct consumer_about *b)
-{
-	if (a->topics_len != b->topics_len)
-		return false;
-	for (size_t i = 0; i < a->topics_len; i++)
-		if (!str_eq(a->topics[i], b->topics[i]))
-			return false;
-	return true;
-}
-
 static bool heartbeat_same_about(const struct consumer_about *a, const struct consumer_about *b)
 {
 	return str_eq(a->instance_id, b->instance_id) && str_eq(a->rack_id, b->rack_id) &&
 	       str_eq(a->client_id, b->client_id) && str_eq(a->client_host, b->client_host) &&
-	       str_eq(a->assignor, b->assignor) && str_eq(a->regex, b->regex) &&
-	       a->rebalance_ms == b->rebalance_ms && heartbeat_same_names(a, b);
+	       str_eq(a->assignor, b->assignor) && a->rebalance_ms == b->rebalance_ms &&
+	       consumer_same_subscription(a, b);
 }
 
 static void heartbeat_take_str(struct str *field, struct str told)
@@ -319,7 +308,7 @@ static bool heartbeat_take_about(struct heartbeat *hb)
 	}
 	if (!str_eq(about->regex, before.regex))
 		consumer_drop_unused_regex(&hb->ev, before.regex);
-	changed = !heartbeat_same_names(about, &before) || !str_eq(about->regex, before.regex);
+	changed = !consumer_same_subscription(about, &before);
 	hb->tells_new = is_new || !heartbeat_same_about(about, &before);
 	return changed || is_new;
 }

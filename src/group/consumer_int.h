@@ -65,8 +65,7 @@ struct cnext {
 /* One event on one group. */
 struct cevent {
 	struct shard *shard;
-	struct group *group; /* NULL: not there yet */
-	struct consumer *c;  /* NULL: likewise */
+	struct consumer *c; /* NULL: the group is not there yet */
 	struct moment now;
 	const struct consumer_cfg *cfg; /* NULL outside of a member's request */
 	struct fx *fx;
@@ -116,6 +115,8 @@ void consumer_subscribed(const struct cevent *ev, struct str **names, size_t *na
 /* Of one member: its names and what its pattern matches. */
 void consumer_subscription(const struct cevent *ev, const struct consumer_about *about,
 			   struct str **names, size_t *names_len);
+/* The same names and the same pattern. */
+bool consumer_same_subscription(const struct consumer_about *a, const struct consumer_about *b);
 /* A sorted copy without doubles. */
 const struct str *consumer_sort_names(struct fx *fx, const struct str *names, size_t *len);
 /* Changes when a subscribed topic comes, goes, or grows. */

@@ -22,7 +22,6 @@ static void leave_fence(struct cmember *member, struct moment now, struct fx *fx
 {
 	struct group *group = member->group;
 	struct cevent ev = {.shard = group->shard,
-			    .group = group,
 			    .c = group->consumer,
 			    .now = now,
 			    .fx = fx,

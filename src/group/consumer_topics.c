@@ -61,7 +61,7 @@ void consumer_subscription(const struct cevent *ev, const struct consumer_about 
 		*names_len = topics_sort(list, *names_len);
 }
 
-static bool topics_same(const struct consumer_about *a, const struct consumer_about *b)
+bool consumer_same_subscription(const struct consumer_about *a, const struct consumer_about *b)
 {
 	if (a->topics_len != b->topics_len || !str_eq(a->regex, b->regex))
 		return false;
@@ -111,7 +111,7 @@ void consumer_subscribed(const struct cevent *ev, struct str **names, size_t *na
 		size_t one_len;
 
 		/* Most groups are of one mind: what was just added need not be added again. */
-		if (before != NULL && topics_same(about, before))
+		if (before != NULL && consumer_same_subscription(about, before))
 			continue;
 		before = about;
 		consumer_subscription(ev, about, &one, &one_len);

@@ -30,7 +30,6 @@ void foreign_put(struct group *group, const struct fx_record *record)
 	if (foreign_find(group, key) != NULL)
 		return;
 	kept = keep_alloc_small(group->shard->keep, sizeof(*kept) + key.len);
-	kept->is_member = record->foreign.is_member;
 	kept->key_len = key.len;
 	memcpy(kept->key, key.ptr, key.len);
 	HASH_ADD_KEYPTR(hh, group->foreign, kept->key, kept->key_len, kept);

@@ -82,7 +82,6 @@ struct fx_record {
 		struct group_value value; /* FX_GROUP */
 		struct {		  /* FX_FOREIGN */
 			enum group_type type;
-			bool is_member;	  /* the record that says that a member exists */
 			struct bytes key; /* as it stands in the log */
 		} foreign;
 		struct consumer_record consumer; /* FX_CONSUMER_... */

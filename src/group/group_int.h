@@ -86,7 +86,6 @@ struct topic_offsets {
 /* A record's key of a group that is not served. */
 struct foreign_key {
 	UT_hash_handle hh;
-	bool is_member;
 	size_t key_len;
 	uint8_t key[];
 };

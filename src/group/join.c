@@ -232,7 +232,7 @@ static void join_emit_new(const struct group *group, struct fx *fx)
 /*
  * The group exists from the first JoinGroup on and is written at once, so that it is still there
  * when the client comes with the id that it was given. Groups of newer types without members turn
- * into classic ones, as in Kafka; foreign.h says why all of theirs are without members here.
+ * into classic ones, as in Kafka; foreign.c says why all of theirs are without members here.
  */
 static void join_make(struct shard *shard, struct moment now, const struct join_ask *ask,
 		      struct fx *fx)

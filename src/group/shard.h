@@ -6,8 +6,8 @@
  * it lasts: offsets, and each group as of its last stable generation.
  *
  * The rules are those of Apache Kafka 4.3's coordinator for classic groups (KIP-62, 134, 211, 345,
- * 394, 496, 814, 915). Groups of the newer types (KIP-848 consumer, share, streams) are held by
- * their keys only, see foreign.h.
+ * 394, 496, 814, 915), and for consumer groups (consumer.h). Share and streams groups are held by
+ * their keys only, see foreign.c.
  *
  * This header is what the shell uses; group_int.h is what the files of this room share.
  */

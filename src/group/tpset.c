@@ -124,3 +124,12 @@ size_t tpset_run(struct tpset set, size_t from)
 		end++;
 	return end - from;
 }
+
+size_t tpset_topics(struct tpset set)
+{
+	size_t topics = 0;
+
+	for (size_t i = 0; i < set.len; i += tpset_run(set, i))
+		topics++;
+	return topics;
+}

@@ -42,5 +42,7 @@ struct tpset tpset_or(struct tpset a, struct tpset b, struct arena *arena);
 /* The number of entries from `from` on with the same topic as that entry: answers and records list
  * partitions by topic. */
 size_t tpset_run(struct tpset set, size_t from);
+/* How many topics there are in it. */
+size_t tpset_topics(struct tpset set);
 
 #endif

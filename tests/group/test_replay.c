@@ -2,12 +2,11 @@
 #include "world.h"
 
 static struct fx_record world_foreign(struct world *w, const char *group, enum group_type type,
-				      const char *key, bool is_member)
+				      const char *key)
 {
 	struct fx_record record = {.kind = FX_FOREIGN, .group = str_of(group), .at = w->next++};
 
 	record.foreign.type = type;
-	record.foreign.is_member = is_member;
 	record.foreign.key = (struct bytes){(const uint8_t *)key, strlen(key)};
 	return record;
 }
@@ -100,7 +99,7 @@ static void offsets_outlive_a_groups_tombstone(void **state)
 {
 	struct world *w = *state;
 	struct fx_record tombstone = {.kind = FX_GROUP, .tombstone = true, .group = STR("g")};
-	struct fx_record record = world_foreign(w, "g", GROUP_CONSUMER, "k", false);
+	struct fx_record record = world_foreign(w, "g", GROUP_CONSUMER, "k");
 
 	world_commit(w, "", -1, "t", 0, 5);
 	replay_record(w->shard, &tombstone, -1);
@@ -116,7 +115,7 @@ static void groups_of_other_types_are_listed_only(void **state)
 	struct group_listed listed;
 	const void *pos = NULL;
 	struct asker a;
-	struct fx_record record = world_foreign(w, "g", GROUP_SHARE, "k", false);
+	struct fx_record record = world_foreign(w, "g", GROUP_SHARE, "k");
 
 	replay_record(w->shard, &record, -1);
 	assert_true(view_next(w->shard, &pos, &listed));
@@ -137,8 +136,8 @@ static void a_streams_group_turns_classic_when_a_classic_member_joins(void **sta
 {
 	struct world *w = *state;
 	struct asker a;
-	struct fx_record one = world_foreign(w, "g", GROUP_STREAMS, "k1", false);
-	struct fx_record two = world_foreign(w, "g", GROUP_STREAMS, "k2", true);
+	struct fx_record one = world_foreign(w, "g", GROUP_STREAMS, "k1");
+	struct fx_record two = world_foreign(w, "g", GROUP_STREAMS, "k2");
 
 	replay_record(w->shard, &one, -1);
 	replay_record(w->shard, &two, -1);
