@@ -18,16 +18,11 @@
 
 #include "base/file.h"
 #include "proto/fetch.h"
-#include "proto/list_offsets.h"
 #include "proto/metadata.h"
-#include "proto/produce.h"
-#include "record/builder.h"
-#include "tests/api/whole.h"
+#include "tests/api/whole_ask.h"
 
-#define PRODUCE_VERSION 12
-#define FETCH_VERSION	12
-#define LIST_VERSION	8
-#define RECORDS		20
+#define LIST_VERSION 8
+#define RECORDS	     20
 
 static struct whole whole;
 
@@ -85,68 +80,14 @@ static void disk_await_reader(void)
 /* -- requests ------------------------------------------------------------------------------------
  */
 
-static void begin_produce(struct whole_call *call, const char *topic, int64_t timestamp)
-{
-	struct produce_req_partition_produce_data part;
-	struct produce_req_topic_produce_data data;
-	struct produce_req ask;
-	struct builder builder;
-	struct wr batch;
-
-	wr_init(&batch, 1 << 20);
-	builder_init(&builder, &batch, &builder_options_default);
-	builder_add(&builder, timestamp, BYTES_NULL, (struct bytes){(const uint8_t *)"v", 1}, NULL,
-		    0);
-	assert_int_equal(builder_finish(&builder, NULL), ERR_OK);
-	whole_begin(&whole, call, PRODUCE_API_KEY, PRODUCE_VERSION);
-	produce_req_init(&ask);
-	produce_req_topic_produce_data_init(&data);
-	produce_req_partition_produce_data_init(&part);
-	part.records.bytes = wr_written(&batch);
-	data.name = str_of(topic);
-	data.partition_data = &part;
-	data.partition_data_len = 1;
-	ask.transactional_id = STR_NULL;
-	ask.acks = -1;
-	ask.timeout_ms = 1000;
-	ask.topic_data = &data;
-	ask.topic_data_len = 1;
-	produce_req_encode(&ask, &call->frame, PRODUCE_VERSION);
-	wr_fini(&batch);
-}
-
 static void produce(const char *topic, int64_t timestamp)
 {
-	struct produce_res answer;
-	struct whole_call call;
-
-	begin_produce(&call, topic, timestamp);
-	whole_ask(&call);
-	assert_int_equal(produce_res_decode(&answer, &call.body, PRODUCE_VERSION, &call.req.arena),
-			 ERR_OK);
-	assert_int_equal(answer.responses[0].partition_responses[0].error_code, 0);
-	whole_end(&call);
+	assert_int_equal(whole_produce(&whole, topic, 0, timestamp), 0);
 }
 
 static void begin_fetch(struct whole_call *call, const char *topic, int64_t offset)
 {
-	struct fetch_req_fetch_partition part;
-	struct fetch_req_fetch_topic topics;
-	struct fetch_req ask;
-
-	whole_begin(&whole, call, FETCH_API_KEY, FETCH_VERSION);
-	fetch_req_init(&ask);
-	fetch_req_fetch_topic_init(&topics);
-	fetch_req_fetch_partition_init(&part);
-	part.fetch_offset = offset;
-	part.partition_max_bytes = 1 << 20;
-	topics.topic = str_of(topic);
-	topics.partitions = &part;
-	topics.partitions_len = 1;
-	ask.session_epoch = -1;
-	ask.topics = &topics;
-	ask.topics_len = 1;
-	fetch_req_encode(&ask, &call->frame, FETCH_VERSION);
+	whole_begin_fetch(&whole, call, topic, 0, offset, 0, 0);
 }
 
 /* The bytes of the only partition of an answer. */
@@ -154,42 +95,12 @@ static size_t fetched(struct whole_call *call)
 {
 	struct fetch_res answer;
 
-	assert_int_equal(fetch_res_decode(&answer, &call->body, FETCH_VERSION, &call->req.arena),
+	assert_int_equal(fetch_res_decode(&answer, &call->body, WHOLE_FETCH_VERSION,
+					  &call->req.arena),
 			 ERR_OK);
 	assert_int_equal(answer.responses_len, 1);
 	assert_int_equal(answer.responses[0].partitions[0].error_code, 0);
 	return answer.responses[0].partitions[0].records.bytes.len;
-}
-
-static void begin_list(struct whole_call *call, const char *topic, int64_t timestamp)
-{
-	struct list_offsets_req_list_offsets_partition part;
-	struct list_offsets_req_list_offsets_topic topics;
-	struct list_offsets_req ask;
-
-	whole_begin(&whole, call, LIST_OFFSETS_API_KEY, LIST_VERSION);
-	list_offsets_req_init(&ask);
-	list_offsets_req_list_offsets_topic_init(&topics);
-	list_offsets_req_list_offsets_partition_init(&part);
-	part.timestamp = timestamp;
-	topics.name = str_of(topic);
-	topics.partitions = &part;
-	topics.partitions_len = 1;
-	ask.replica_id = -1;
-	ask.topics = &topics;
-	ask.topics_len = 1;
-	list_offsets_req_encode(&ask, &call->frame, LIST_VERSION);
-}
-
-static int64_t listed(struct whole_call *call)
-{
-	struct list_offsets_res answer;
-
-	assert_int_equal(list_offsets_res_decode(&answer, &call->body, LIST_VERSION,
-						 &call->req.arena),
-			 ERR_OK);
-	assert_int_equal(answer.topics[0].partitions[0].error_code, 0);
-	return answer.topics[0].partitions[0].offset;
 }
 
 /* What other connections of the loop want meanwhile, on topics whose end is in the cache. */
@@ -202,9 +113,9 @@ static void others_are_served(void)
 	whole_ask(&call);
 	assert_true(fetched(&call) > 0);
 	whole_end(&call);
-	begin_list(&call, "old", -1);
+	whole_begin_list(&whole, &call, "old", -1, LIST_VERSION);
 	whole_ask(&call);
-	assert_int_equal(listed(&call), RECORDS);
+	assert_int_equal(whole_listed(&call, LIST_VERSION), RECORDS);
 	whole_end(&call);
 }
 
@@ -276,7 +187,7 @@ static void a_search_by_time_holds_up_nobody(void **state)
 	struct whole_call call;
 
 	disk_set(true, true);
-	begin_list(&call, "old", 1000 + RECORDS / 2);
+	whole_begin_list(&whole, &call, "old", 1000 + RECORDS / 2, LIST_VERSION);
 	whole_send(&call);
 	assert_false(call.done);
 	assert_int_equal(disk.loop_waits, 0);
@@ -285,7 +196,7 @@ static void a_search_by_time_holds_up_nobody(void **state)
 	assert_false(call.done);
 	disk_set(false, false);
 	whole_await(&call);
-	assert_int_equal(listed(&call), RECORDS / 2);
+	assert_int_equal(whole_listed(&call, LIST_VERSION), RECORDS / 2);
 	whole_end(&call);
 }
 

@@ -20,7 +20,7 @@
 #include "proto/metadata.h"
 #include "proto/produce.h"
 #include "record/builder.h"
-#include "tests/api/whole.h"
+#include "tests/api/whole_ask.h"
 
 /* By name, so that tests need not ask for topic ids. */
 #define PRODUCE_VERSION 12
@@ -427,33 +427,7 @@ static void a_session_checks_its_epoch_and_id(void **state)
 
 static int64_t list_offset(int64_t timestamp)
 {
-	struct list_offsets_req_list_offsets_partition part;
-	struct list_offsets_req_list_offsets_topic topic;
-	struct list_offsets_req ask;
-	struct list_offsets_res answer;
-	struct whole_call call;
-	int64_t offset;
-
-	whole_begin(&whole, &call, LIST_OFFSETS_API_KEY, LIST_OFFSETS_MAX_VERSION);
-	list_offsets_req_init(&ask);
-	list_offsets_req_list_offsets_topic_init(&topic);
-	list_offsets_req_list_offsets_partition_init(&part);
-	part.timestamp = timestamp;
-	topic.name = STR("t");
-	topic.partitions = &part;
-	topic.partitions_len = 1;
-	ask.replica_id = -1;
-	ask.topics = &topic;
-	ask.topics_len = 1;
-	list_offsets_req_encode(&ask, &call.frame, LIST_OFFSETS_MAX_VERSION);
-	whole_ask(&call);
-	assert_int_equal(list_offsets_res_decode(&answer, &call.body, LIST_OFFSETS_MAX_VERSION,
-						 &call.req.arena),
-			 ERR_OK);
-	assert_int_equal(answer.topics[0].partitions[0].error_code, 0);
-	offset = answer.topics[0].partitions[0].offset;
-	whole_end(&call);
-	return offset;
+	return whole_list(&whole, "t", timestamp, LIST_OFFSETS_MAX_VERSION);
 }
 
 static void produce_at(int64_t timestamp)

@@ -21,7 +21,7 @@
 #include "proto/offset_delete.h"
 #include "proto/offset_fetch.h"
 #include "proto/sync_group.h"
-#include "tests/api/whole.h"
+#include "tests/api/whole_ask.h"
 
 enum {
 	ILLEGAL_GENERATION = 22,
@@ -39,16 +39,7 @@ enum {
 static struct whole whole;
 static struct uuid topic_id;
 
-/* Asks with one generated struct and reads the answer into another, which lives till call_end. */
-#define ASK(call, ask, res, api, API, version)                                              \
-	do {                                                                                \
-		whole_begin(&whole, (call), API##_API_KEY, (int16_t)(version));             \
-		api##_req_encode((ask), &(call)->frame, (version));                         \
-		whole_ask((call));                                                          \
-		assert_int_equal(api##_res_decode((res), &(call)->body, (version), &arena), \
-				 ERR_OK);                                                   \
-		assert_int_equal(rd_left(&(call)->body), 0);                                \
-	} while (0)
+#define ASK(...) WHOLE_ASK(&whole, &arena, __VA_ARGS__)
 
 static struct arena arena;
 

@@ -15,19 +15,14 @@
 #include "proto/delete_topics.h"
 #include "proto/fetch.h"
 #include "proto/find_coordinator.h"
-#include "proto/list_offsets.h"
 #include "proto/offset_commit.h"
-#include "proto/produce.h"
-#include "record/builder.h"
-#include "tests/api/whole.h"
+#include "tests/api/whole_ask.h"
 
 /* By name, so that tests need not ask for topic ids. */
-#define PRODUCE_VERSION 12
-#define FETCH_VERSION	12
-#define LIST_VERSION	5
-#define DELETE_VERSION	5
-#define COMMIT_VERSION	7
-#define PATIENCE_MS	60000
+#define LIST_VERSION   5
+#define DELETE_VERSION 5
+#define COMMIT_VERSION 7
+#define PATIENCE_MS    60000
 
 static struct whole whole;
 
@@ -36,98 +31,18 @@ static struct whole whole;
 
 static int produce_at(const char *name, int64_t timestamp)
 {
-	struct produce_req_partition_produce_data part;
-	struct produce_req_topic_produce_data data;
-	struct produce_req ask;
-	struct produce_res answer;
-	struct whole_call call;
-	struct builder builder;
-	struct wr batch;
-	int code;
-
-	wr_init(&batch, 1 << 20);
-	builder_init(&builder, &batch, &builder_options_default);
-	builder_add(&builder, timestamp, BYTES_NULL, (struct bytes){(const uint8_t *)"v", 1}, NULL,
-		    0);
-	assert_int_equal(builder_finish(&builder, NULL), ERR_OK);
-	whole_begin(&whole, &call, PRODUCE_API_KEY, PRODUCE_VERSION);
-	produce_req_init(&ask);
-	produce_req_topic_produce_data_init(&data);
-	produce_req_partition_produce_data_init(&part);
-	part.records.bytes = wr_written(&batch);
-	data.name = str_of(name);
-	data.partition_data = &part;
-	data.partition_data_len = 1;
-	ask.transactional_id = STR_NULL;
-	ask.acks = -1;
-	ask.timeout_ms = 1000;
-	ask.topic_data = &data;
-	ask.topic_data_len = 1;
-	produce_req_encode(&ask, &call.frame, PRODUCE_VERSION);
-	wr_fini(&batch);
-	whole_ask(&call);
-	assert_int_equal(produce_res_decode(&answer, &call.body, PRODUCE_VERSION, &call.req.arena),
-			 ERR_OK);
-	code = answer.responses[0].partition_responses[0].error_code;
-	whole_end(&call);
-	return code;
+	return whole_produce(&whole, name, 0, timestamp);
 }
 
 static int64_t earliest(const char *name)
 {
-	struct list_offsets_req_list_offsets_partition part;
-	struct list_offsets_req_list_offsets_topic topic;
-	struct list_offsets_req ask;
-	struct list_offsets_res answer;
-	struct whole_call call;
-	int64_t offset;
-
-	whole_begin(&whole, &call, LIST_OFFSETS_API_KEY, LIST_VERSION);
-	list_offsets_req_init(&ask);
-	list_offsets_req_list_offsets_topic_init(&topic);
-	list_offsets_req_list_offsets_partition_init(&part);
-	part.timestamp = -2;
-	part.current_leader_epoch = -1;
-	topic.name = str_of(name);
-	topic.partitions = &part;
-	topic.partitions_len = 1;
-	ask.replica_id = -1;
-	ask.topics = &topic;
-	ask.topics_len = 1;
-	list_offsets_req_encode(&ask, &call.frame, LIST_VERSION);
-	whole_ask(&call);
-	assert_int_equal(list_offsets_res_decode(&answer, &call.body, LIST_VERSION,
-						 &call.req.arena),
-			 ERR_OK);
-	assert_int_equal(answer.topics[0].partitions[0].error_code, 0);
-	offset = answer.topics[0].partitions[0].offset;
-	whole_end(&call);
-	return offset;
+	return whole_list(&whole, name, -2, LIST_VERSION);
 }
 
+/* It wants more than the few records that these tests write. */
 static void begin_fetch(struct whole_call *call, const char *name, int64_t offset, int32_t wait_ms)
 {
-	struct fetch_req_fetch_partition part;
-	struct fetch_req_fetch_topic topic;
-	struct fetch_req ask;
-
-	whole_begin(&whole, call, FETCH_API_KEY, FETCH_VERSION);
-	fetch_req_init(&ask);
-	fetch_req_fetch_topic_init(&topic);
-	fetch_req_fetch_partition_init(&part);
-	part.fetch_offset = offset;
-	part.current_leader_epoch = -1;
-	part.partition_max_bytes = 1 << 20;
-	topic.topic = str_of(name);
-	topic.partitions = &part;
-	topic.partitions_len = 1;
-	ask.max_wait_ms = wait_ms;
-	ask.min_bytes = 1000;
-	ask.max_bytes = 1 << 20;
-	ask.session_epoch = -1;
-	ask.topics = &topic;
-	ask.topics_len = 1;
-	fetch_req_encode(&ask, &call->frame, FETCH_VERSION);
+	whole_begin_fetch(&whole, call, name, 0, offset, wait_ms, 1000);
 }
 
 static int end_fetch(struct whole_call *call)
@@ -135,7 +50,8 @@ static int end_fetch(struct whole_call *call)
 	struct fetch_res answer;
 	int code;
 
-	assert_int_equal(fetch_res_decode(&answer, &call->body, FETCH_VERSION, &call->req.arena),
+	assert_int_equal(fetch_res_decode(&answer, &call->body, WHOLE_FETCH_VERSION,
+					  &call->req.arena),
 			 ERR_OK);
 	code = answer.responses[0].partitions[0].error_code;
 	whole_end(call);

@@ -22,7 +22,7 @@
 #include "proto/txn_offset_commit.h"
 #include "proto/write_txn_markers.h"
 #include "record/builder.h"
-#include "tests/api/whole.h"
+#include "tests/api/whole_ask.h"
 
 enum {
 	UNKNOWN_TOPIC_OR_PARTITION = 3,
@@ -44,15 +44,7 @@ enum {
 static struct whole whole;
 static struct arena arena;
 
-#define ASK(call, ask, res, api, API, version)                                              \
-	do {                                                                                \
-		whole_begin(&whole, (call), API##_API_KEY, (int16_t)(version));             \
-		api##_req_encode((ask), &(call)->frame, (version));                         \
-		whole_ask((call));                                                          \
-		assert_int_equal(api##_res_decode((res), &(call)->body, (version), &arena), \
-				 ERR_OK);                                                   \
-		assert_int_equal(rd_left(&(call)->body), 0);                                \
-	} while (0)
+#define ASK(...) WHOLE_ASK(&whole, &arena, __VA_ARGS__)
 
 struct pid {
 	int64_t id;

@@ -17,12 +17,8 @@
 #include "proto/fetch.h"
 #include "proto/incremental_alter_configs.h"
 #include "proto/metadata.h"
-#include "proto/produce.h"
-#include "record/builder.h"
-#include "tests/api/whole.h"
+#include "tests/api/whole_ask.h"
 
-#define PRODUCE_VERSION		   12
-#define FETCH_VERSION		   12
 #define STORAGE_ERROR		   56
 #define INVALID_REPLICATION_FACTOR 38
 #define LEADER_NOT_AVAILABLE	   5
@@ -156,69 +152,20 @@ static int teardown(void **state)
 
 static int produce(const char *topic, int32_t idx)
 {
-	struct builder_options options = builder_options_default;
-	struct produce_req_partition_produce_data part;
-	struct produce_req_topic_produce_data data;
-	struct produce_req ask;
-	struct produce_res answer;
-	struct whole_call call;
-	struct builder builder;
-	struct wr batch;
-	int code;
-
-	wr_init(&batch, 1 << 20);
-	builder_init(&builder, &batch, &options);
-	builder_add(&builder, 1000, BYTES_NULL, (struct bytes){(const uint8_t *)"v", 1}, NULL, 0);
-	assert_int_equal(builder_finish(&builder, NULL), ERR_OK);
-	whole_begin(&whole, &call, PRODUCE_API_KEY, PRODUCE_VERSION);
-	produce_req_init(&ask);
-	produce_req_topic_produce_data_init(&data);
-	produce_req_partition_produce_data_init(&part);
-	part.index = idx;
-	part.records.bytes = wr_written(&batch);
-	data.name = str_of(topic);
-	data.partition_data = &part;
-	data.partition_data_len = 1;
-	ask.transactional_id = STR_NULL;
-	ask.acks = -1;
-	ask.timeout_ms = 10000;
-	ask.topic_data = &data;
-	ask.topic_data_len = 1;
-	produce_req_encode(&ask, &call.frame, PRODUCE_VERSION);
-	wr_fini(&batch);
-	whole_ask(&call);
-	assert_int_equal(produce_res_decode(&answer, &call.body, PRODUCE_VERSION, &call.req.arena),
-			 ERR_OK);
-	code = answer.responses[0].partition_responses[0].error_code;
-	whole_end(&call);
-	return code;
+	return whole_produce(&whole, topic, idx, 1000);
 }
 
 /* The error code, or how many bytes there are from offset 0 on, below zero. */
 static int64_t fetch(const char *topic, int32_t idx)
 {
-	struct fetch_req_fetch_partition part;
-	struct fetch_req_fetch_topic asked;
 	struct fetch_res answer;
-	struct fetch_req ask;
 	struct whole_call call;
 	int64_t got;
 
-	whole_begin(&whole, &call, FETCH_API_KEY, FETCH_VERSION);
-	fetch_req_init(&ask);
-	fetch_req_fetch_topic_init(&asked);
-	fetch_req_fetch_partition_init(&part);
-	part.partition = idx;
-	part.partition_max_bytes = 1 << 20;
-	asked.topic = str_of(topic);
-	asked.partitions = &part;
-	asked.partitions_len = 1;
-	ask.topics = &asked;
-	ask.topics_len = 1;
-	ask.max_bytes = 1 << 20;
-	fetch_req_encode(&ask, &call.frame, FETCH_VERSION);
+	whole_begin_fetch(&whole, &call, topic, idx, 0, 0, 0);
 	whole_ask(&call);
-	assert_int_equal(fetch_res_decode(&answer, &call.body, FETCH_VERSION, &call.req.arena),
+	assert_int_equal(fetch_res_decode(&answer, &call.body, WHOLE_FETCH_VERSION,
+					  &call.req.arena),
 			 ERR_OK);
 	got = answer.responses[0].partitions[0].error_code;
 	if (got == 0)
