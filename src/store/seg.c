@@ -186,6 +186,10 @@ static enum err seg_open_name(const struct seg *seg, const char *suffix, int *fd
 	if (atomic_load(&seg->is_swapping)) {
 		snprintf(swap, sizeof(swap), "%s.swap", suffix);
 		err = file_open(seg_path_of(&path, seg->dir, seg->base_offset, swap), O_RDWR, fd);
+		if (err == ERR_OK && !atomic_load(&seg->is_swapping)) {
+			file_close(*fd); /* it may be the next one's */
+			err = ERR_NOFILE;
+		}
 	}
 	if (err == ERR_NOFILE)
 		err = file_open(seg_path_of(&path, seg->dir, seg->base_offset, suffix), O_RDWR, fd);
