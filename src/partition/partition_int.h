@@ -60,7 +60,7 @@ struct partition {
 	struct job job;
 	bool job_runs, flush_wanted;
 	bool checkpoint_wanted; /* with the next flush */
-	bool unlisted; /* the job's: the directory's name is not yet durable */
+	bool unlisted;		/* the job's: the directory's name is not yet durable */
 
 	struct flush_entry dirty;
 
@@ -75,6 +75,12 @@ struct partition {
 
 /* Wants a flush that starts after this call; with plog_lock held. */
 void partition_flush_locked(struct partition *part);
+/* With plog_lock: begins the job, unless it runs already. */
+void partition_start_job(struct partition *part);
+/* With plog_lock, after an append: who makes it durable, and when. */
+void partition_plan_flush(struct partition *part);
+/* With plog_lock: what was appended, or under flush.messages=1 flushed, becomes visible. */
+void partition_advance_locked(struct partition *part);
 /*
  * On a worker, in pairs around a syncfs: a partition's part in a sweep. begin is false when there
  * is nothing to do or another job has the log (which then flushes, too); end tells how the syncfs
