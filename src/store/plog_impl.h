@@ -108,7 +108,7 @@ enum err plog_queue_snapshot(struct plog *log, int64_t offset) must_check;
 /* [lock] What is wholly below the start goes, unless somebody works on it. */
 void plog_trim_front(struct plog *log);
 
-/* plog_flush.c */
+/* plog_work.c */
 void plog_task_free(struct plog_task *task);
 enum err plog_remove_seg_files(struct plog *log, int64_t base_offset) must_check;
 
