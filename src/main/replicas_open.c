@@ -178,8 +178,6 @@ enum err replicas_open(struct replicas *replicas)
 		log_info("broker", "recovered %zu of %zu logs in %lld ms",
 			 atomic_load(&replicas->opened), atomic_load(&replicas->to_open),
 			 (long long)took_ms);
-	for (size_t i = 0; i < replicas->options.dirs->len; i++)
-		logdir_forget_offsets(replicas->places[i].logdir);
 	if (err == ERR_OK && logdirs_online(replicas->options.dirs) == 0) {
 		log_error("broker", "no log directory is left");
 		err = ERR_IO;
@@ -255,5 +253,6 @@ void replicas_set_strays_aside(struct replicas *replicas)
 			 "%zu partitions were in log directories that the settings do not name any "
 			 "more: they begin anew, empty, as with Apache Kafka",
 			 replicas->anew_len);
+	checkpointer_started(replicas->options.checkpointer);
 	replicas->started = true;
 }

@@ -184,6 +184,14 @@ static void checkpointer_run(struct job *job)
 
 static void checkpointer_start(struct checkpointer *ckpt);
 
+/* The files hold what this life has written. */
+static void checkpointer_forget_found(struct checkpointer *ckpt)
+{
+	for (size_t i = 0; i < ckpt->dirs->len && !ckpt->written; i++)
+		logdir_forget_offsets(ckpt->dirs->at[i]);
+	ckpt->written = true;
+}
+
 static void checkpointer_done(struct job *job)
 {
 	struct checkpointer *ckpt = container_of(job, struct checkpointer, job);
@@ -195,7 +203,7 @@ static void checkpointer_done(struct job *job)
 	ckpt->refs = NULL;
 	if (ckpt->err == ERR_OK) {
 		ckpt->removals_written = ckpt->removals_begun;
-		ckpt->written = true;
+		checkpointer_forget_found(ckpt);
 	}
 	while ((wait = STAILQ_FIRST(&ckpt->served)) != NULL) {
 		STAILQ_REMOVE_HEAD(&ckpt->served, link);
@@ -282,6 +290,16 @@ static bool checkpointer_found(const struct logdir *logdir, struct str topic, in
 	       checkpoint_get(&logdir->log_starts, topic, idx, -1) >= 0 ||
 	       checkpoint_get(&logdir->high_watermarks, topic, idx, -1) >= 0 ||
 	       checkpoint_get(&logdir->cleaned, topic, idx, -1) >= 0;
+}
+
+void checkpointer_started(struct checkpointer *ckpt)
+{
+	for (size_t i = 0; i < ckpt->dirs->len; i++) {
+		if (ckpt->dirs->at[i]->clean)
+			logdir_forget_offsets(ckpt->dirs->at[i]);
+		else
+			checkpointer_touch(ckpt);
+	}
 }
 
 bool checkpointer_may_list(const struct checkpointer *ckpt, const struct logdir *logdir,

@@ -30,6 +30,12 @@ void checkpointer_wake(struct checkpointer *ckpt, const struct logdir *logdir);
 /* Something was appended: the files are written when the interval is over. */
 void checkpointer_touch(struct checkpointer *ckpt);
 /*
+ * Every partition of the metadata has its log. Of the offsets that were found in the files only
+ * those stay in memory, until the files are written, which may be of partitions that are no more:
+ * not those of a clean stop.
+ */
+void checkpointer_started(struct checkpointer *ckpt);
+/*
  * May the files of this directory still hold an entry of an earlier partition of that name? Since
  * the last removal, or the start, they were not written.
  */

@@ -88,7 +88,7 @@ void logdir_list_free(struct logdir_entry *entries, size_t entries_len);
 bool logdir_parse_name(struct str name, enum logdir_kind *kind, struct str *topic,
 		       int32_t *partition) must_check;
 
-/* Every log is open: frees what was read of the checkpoints for that, but not `cleaned`. */
+/* Frees what was read of the checkpoints, but not `cleaned`. */
 void logdir_forget_offsets(struct logdir *logdir);
 
 /* partition.metadata of a partition directory. ERR_NOFILE, ERR_BADFILE. */

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "proto/api_versions.h"
 #include "proto/delete_records.h"
@@ -515,47 +516,104 @@ static void r4_stops_while_checkpoints_are_written(void **state)
 	}
 }
 
-/* A broker that is killed, on a directory that is opened again. */
-static void live_and_die(const char *dir)
+/* What is done in the life of a broker that is killed at its end. */
+static void make_t_with_three_records(void)
+{
+	whole_make_topic(&whole, "t", 2);
+	for (int i = 0; i < 3; i++)
+		produce_at(1000 + i);
+}
+
+static void delete_t_that_began_at_nine(void)
 {
 	int code;
 
-	assert_int_equal(whole_open_dir(&whole, dir, NULL), ERR_OK);
 	whole_make_topic(&whole, "t", 2);
 	for (int i = 0; i < 10; i++)
 		produce_at(1000 + i);
 	assert_true(delete_records(9, &code) == 9 && code == 0);
 	delete_topic("t");
-	whole_make_topic(&whole, "t", 2);
-	for (int i = 0; i < 3; i++)
-		produce_at(1000 + i);
-	_exit(0);
 }
 
-/* The files in the directory above go by name, and are written later. */
-static void r4_checkpoints_of_a_deleted_topic_are_not_the_new_ones(void **state)
+static void delete_t_and_make_it_again(void)
 {
-	char dir[] = "/tmp/barnabas-dies-XXXXXX", data[64];
-	int code, status;
-	pid_t pid;
+	delete_t_that_began_at_nine();
+	make_t_with_three_records();
+}
 
-	whole_close(&whole);
-	assert_non_null(mkdtemp(dir));
-	snprintf(data, sizeof(data), "%s/data", dir);
-	pid = fork();
-	if (pid == 0)
-		live_and_die(data);
+static void produce_three(void)
+{
+	for (int i = 0; i < 3; i++)
+		produce_at(1000 + i);
+}
+
+static void live_and_die(const char *dir, void (*life)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		assert_int_equal(whole_open_dir(&whole, dir, NULL), ERR_OK);
+		life();
+		_exit(0);
+	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
-	assert_int_equal(whole_open_dir(&whole, data, NULL), ERR_OK);
+}
+
+static char dies_in[64], dies_data[80];
+
+static void begin_to_die(void)
+{
+	whole_close(&whole);
+	strcpy(dies_in, "/tmp/barnabas-dies-XXXXXX");
+	assert_non_null(mkdtemp(dies_in));
+	snprintf(dies_data, sizeof(dies_data), "%s/data", dies_in);
+}
+
+/* After all deaths: the three records are there, and none of another. */
+static void expect_three(void)
+{
+	int code;
+
+	assert_int_equal(whole_open_dir(&whole, dies_data, NULL), ERR_OK);
 	assert_true(list_offset(-2) == 0);
 	assert_true(list_offset(-1) == 3);
 	assert_true(delete_records(1, &code) == 1 && code == 0);
 	whole_restart(&whole);
 	assert_true(list_offset(-2) == 1);
 	whole_close(&whole);
-	assert_int_equal(rmdir(dir), 0);
+	assert_int_equal(rmdir(dies_in), 0);
 	whole_open(&whole, NULL);
+}
+
+/* The files in the directory above go by name, and are written later. */
+static void r4_checkpoints_of_a_deleted_topic_are_not_the_new_ones(void **state)
+{
+	begin_to_die();
+	live_and_die(dies_data, delete_t_and_make_it_again);
+	expect_three();
+}
+
+static void r4_checkpoints_of_a_topic_deleted_in_another_life(void **state)
+{
+	begin_to_die();
+	live_and_die(dies_data, delete_t_that_began_at_nine);
+	live_and_die(dies_data, make_t_with_three_records);
+	expect_three();
+}
+
+/* A power cut took the new directory, which was not synced yet, but not what the metadata says. */
+static void r4_checkpoints_of_a_topic_whose_new_directory_was_lost(void **state)
+{
+	char path[100];
+
+	begin_to_die();
+	live_and_die(dies_data, delete_t_and_make_it_again);
+	snprintf(path, sizeof(path), "%s/t-0", dies_data);
+	assert_int_equal(file_remove_dir(path), ERR_OK);
+	live_and_die(dies_data, produce_three);
+	expect_three();
 }
 
 /* -- ids and versions ----------------------------------------------------------------------------
@@ -672,6 +730,8 @@ int main(void)
 	    TEST(deleted_records_stay_deleted_over_a_restart),
 	    TEST(r4_stops_while_checkpoints_are_written),
 	    TEST(r4_checkpoints_of_a_deleted_topic_are_not_the_new_ones),
+	    TEST(r4_checkpoints_of_a_topic_deleted_in_another_life),
+	    TEST(r4_checkpoints_of_a_topic_whose_new_directory_was_lost),
 	    TEST(r4_stops_while_a_metadata_snapshot_is_written),
 	    TEST(no_producer_id_is_given_twice),
 	    TEST(a_transactional_id_is_for_its_coordinator),
