@@ -60,8 +60,19 @@ static void encode_set(struct wr *wr, struct tpset set, bool with_epochs)
 	}
 }
 
+/* Lists of protocols are passed on as they are. */
+#define STORED_PROTOCOL struct consumer_group_member_metadata_value_classic_protocol
+_Static_assert(sizeof(STORED_PROTOCOL) == sizeof(struct join_protocol) &&
+		   offsetof(STORED_PROTOCOL, name) == offsetof(struct join_protocol, name) &&
+		   offsetof(STORED_PROTOCOL, metadata) == offsetof(struct join_protocol, metadata),
+	       "a stored protocol is one that a member offers");
+
 static void encode_member(const struct consumer_about *about, struct wr *wr)
 {
+	struct consumer_group_member_metadata_value_classic_member_metadata classic = {
+	    .session_timeout_ms = about->session_ms,
+	    .supported_protocols = (STORED_PROTOCOL *)about->protocols,
+	    .supported_protocols_len = about->protocols_len};
 	struct consumer_group_member_metadata_value v;
 
 	consumer_group_member_metadata_value_init(&v);
@@ -74,6 +85,7 @@ static void encode_member(const struct consumer_about *about, struct wr *wr)
 	v.subscribed_topic_regex = about->regex;
 	v.rebalance_timeout_ms = about->rebalance_ms;
 	v.server_assignor = about->assignor;
+	v.classic_member_metadata = about->is_classic ? &classic : NULL;
 	consumer_group_member_metadata_value_encode(&v, wr, VERSION);
 }
 
@@ -264,6 +276,13 @@ static enum err decode_member(struct rd *value, int16_t version, struct arena *a
 					    .topics = v.subscribed_topic_names,
 					    .topics_len = v.subscribed_topic_names_len,
 					    .rebalance_ms = v.rebalance_timeout_ms};
+	if (v.classic_member_metadata == NULL)
+		return ERR_OK;
+	to->about.is_classic = true;
+	to->about.session_ms = v.classic_member_metadata->session_timeout_ms;
+	to->about.protocols =
+	    (const struct join_protocol *)v.classic_member_metadata->supported_protocols;
+	to->about.protocols_len = v.classic_member_metadata->supported_protocols_len;
 	return ERR_OK;
 }
 

@@ -177,6 +177,18 @@ static struct tpset heartbeat_copy_set(struct fx *fx, struct tpset set)
 	return (struct tpset){copy, set.len};
 }
 
+static const struct join_protocol *heartbeat_copy_protocols(struct fx *fx,
+							    const struct consumer_about *from)
+{
+	struct join_protocol *list = fx_alloc(fx, from->protocols_len, sizeof(*list));
+
+	for (size_t i = 0; i < from->protocols_len; i++) {
+		list[i].name = fx_str(fx, from->protocols[i].name);
+		list[i].metadata = fx_bytes(fx, from->protocols[i].metadata);
+	}
+	return list;
+}
+
 static struct consumer_about heartbeat_copy_about(struct fx *fx, const struct consumer_about *from)
 {
 	struct str *topics = fx_alloc(fx, from->topics_len, sizeof(*topics));
@@ -191,7 +203,11 @@ static struct consumer_about heartbeat_copy_about(struct fx *fx, const struct co
 				       .regex = fx_str(fx, from->regex),
 				       .topics = topics,
 				       .topics_len = from->topics_len,
-				       .rebalance_ms = from->rebalance_ms};
+				       .rebalance_ms = from->rebalance_ms,
+				       .is_classic = from->is_classic,
+				       .session_ms = from->session_ms,
+				       .protocols = heartbeat_copy_protocols(fx, from),
+				       .protocols_len = from->protocols_len};
 }
 
 /*

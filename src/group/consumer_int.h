@@ -49,6 +49,9 @@ struct consumer {
 	struct cmember *members, *statics;
 	struct cowner *owners;
 	struct cregex *regexes;
+	/* Members that speak the classic protocol, and what they offer. */
+	size_t classics_len;
+	struct protocol_count *protocols;
 };
 
 /* A member as it will be when this event's records are in: what handlers compute with. */

@@ -15,6 +15,12 @@ enum consumer_member_state {
 	CONSUMER_UNKNOWN = 127,	 /* written by a later Kafka */
 };
 
+/* A protocol that a member of the classic protocol offers, in its order of preference. */
+struct join_protocol {
+	struct str name;
+	struct bytes metadata;
+};
+
 /* What a member told of itself. A null str: not told. */
 struct consumer_about {
 	struct str instance_id, rack_id;
@@ -24,6 +30,11 @@ struct consumer_about {
 	const struct str *topics; /* names, sorted */
 	size_t topics_len;
 	int32_t rebalance_ms;
+	/* Of one that speaks the classic protocol: JoinGroup, SyncGroup, Heartbeat. */
+	bool is_classic;
+	int32_t session_ms;
+	const struct join_protocol *protocols;
+	size_t protocols_len;
 };
 
 struct consumer_record {

@@ -56,13 +56,14 @@ static void consumer_free_about(struct keep *keep, struct consumer_about *about)
 	keep_free_str(keep, &about->assignor);
 	keep_free_str(keep, &about->regex);
 	consumer_free_list(keep, about->topics, about->topics_len);
+	keep_free(keep, (void *)about->protocols);
 	*about = (struct consumer_about){0};
 }
 
 static struct consumer_about consumer_keep_about(struct keep *keep,
 						 const struct consumer_about *from)
 {
-	return (struct consumer_about){
+	struct consumer_about kept = {
 	    .instance_id = keep_str_small(keep, from->instance_id),
 	    .rack_id = keep_str_small(keep, from->rack_id),
 	    .client_id = keep_str_small(keep, from->client_id),
@@ -72,7 +73,16 @@ static struct consumer_about consumer_keep_about(struct keep *keep,
 	    .topics = consumer_keep_list(keep, from->topics, from->topics_len),
 	    .topics_len = from->topics_len,
 	    .rebalance_ms = from->rebalance_ms,
+	    .is_classic = from->is_classic,
+	    .session_ms = from->session_ms,
 	};
+
+	if (from->protocols_len == 0)
+		return kept;
+	kept.protocols = protocols_copy(keep, from->protocols, from->protocols_len);
+	kept.protocols_len = from->protocols_len;
+	must(kept.protocols != NULL); /* there is no cap while records become state */
+	return kept;
 }
 
 /* -- members ------------------------------------------------------------------------------------
@@ -199,6 +209,18 @@ static void consumer_set_current(struct cmember *member, const struct consumer_r
 	consumer_own(member, member->revoking);
 }
 
+static void consumer_count_classic(struct cmember *member, bool add)
+{
+	struct consumer *c = member->group->consumer;
+
+	if (!member->about.is_classic)
+		return;
+	must(add || c->classics_len > 0);
+	c->classics_len = add ? c->classics_len + 1 : c->classics_len - 1;
+	protocols_count(member->group->shard->keep, &c->protocols, member->about.protocols,
+			member->about.protocols_len, add);
+}
+
 static void consumer_set_about(struct cmember *member, const struct consumer_about *about)
 {
 	struct keep *keep = member->group->shard->keep;
@@ -210,9 +232,11 @@ static void consumer_set_about(struct cmember *member, const struct consumer_abo
 	if (member->about.instance_id.ptr != NULL &&
 	    consumer_find_static(c, member->about.instance_id) == member)
 		HASH_DELETE(hh_instance, c->statics, member);
+	consumer_count_classic(member, false);
 	consumer_free_about(keep, &member->about);
 	member->known = about != NULL;
 	member->about = kept;
+	consumer_count_classic(member, true);
 	if (member->about.instance_id.ptr != NULL) {
 		struct cmember *before = consumer_find_static(c, member->about.instance_id);
 
@@ -285,6 +309,7 @@ void consumer_clear(struct group *group)
 	while (c->regexes != NULL)
 		consumer_drop_regex(group, c->regexes);
 	must(c->owners == NULL && c->statics == NULL);
+	must(c->protocols == NULL && c->classics_len == 0);
 	group->consumer = NULL;
 	keep_free(group->shard->keep, c);
 }

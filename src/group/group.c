@@ -51,53 +51,24 @@ int32_t group_rebalance_ms(const struct group *group)
 	return longest_ms;
 }
 
-/* Offered by everybody. */
-static bool group_is_common(const struct group *group, struct str name)
-{
-	struct protocol_count *count;
-
-	HASH_FIND(hh, group->protocols, name.ptr, name.len, count);
-	return count != NULL && count->members == HASH_COUNT(group->members);
-}
-
 bool group_shares_protocol(const struct group *group, struct str type,
 			   const struct join_protocol *protocols, size_t len)
 {
 	if (group_is(group, STATE_EMPTY))
 		return type.len > 0 && len > 0;
-	if (!str_eq(group->protocol_type, type))
-		return false;
-	for (size_t i = 0; i < len; i++)
-		if (HASH_COUNT(group->members) == 0 || group_is_common(group, protocols[i].name))
-			return true;
-	return false;
+	return str_eq(group->protocol_type, type) &&
+	       protocols_share(group->protocols, HASH_COUNT(group->members), protocols, len);
 }
 
 /* Each member votes for the first of its protocols that all share. On a tie the earliest wins. */
 struct str group_vote(const struct group *group)
 {
-	struct str best = STR_NULL;
-	size_t best_votes = 0;
+	struct str best;
 
-	for (struct member *m = group->members; m != NULL; m = m->hh.next) {
-		struct protocol_count *count = NULL;
-		size_t i = 0;
-
-		while (i < m->protocols_len && !group_is_common(group, m->protocols[i].name))
-			i++;
-		must(i < m->protocols_len);
-		HASH_FIND(hh, group->protocols, m->protocols[i].name.ptr, m->protocols[i].name.len,
-			  count);
-		must(count != NULL);
-		count->votes++;
-	}
-	for (struct protocol_count *c = group->protocols; c != NULL; c = c->hh.next) {
-		if (c->votes > best_votes) {
-			best = (struct str){c->name, c->name_len};
-			best_votes = c->votes;
-		}
-		c->votes = 0;
-	}
+	for (struct member *m = group->members; m != NULL; m = m->hh.next)
+		must(protocols_vote(group->protocols, HASH_COUNT(group->members), m->protocols,
+				    m->protocols_len));
+	best = protocols_elect(group->protocols);
 	must(best.ptr != NULL);
 	return best;
 }

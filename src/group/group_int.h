@@ -5,6 +5,7 @@
 #include <sys/queue.h>
 
 #include "base/hash.h"
+#include "group/protocols.h"
 #include "group/shard.h"
 
 enum group_state {
@@ -12,15 +13,6 @@ enum group_state {
 	STATE_PREPARING,  /* waits for members to join */
 	STATE_COMPLETING, /* waits for the leader's assignment */
 	STATE_STABLE,
-};
-
-/* A protocol that members offer, and how many of them. */
-struct protocol_count {
-	UT_hash_handle hh;
-	size_t members;
-	size_t votes; /* while they are counted */
-	size_t name_len;
-	char name[];
 };
 
 struct member {
@@ -181,8 +173,11 @@ void member_remove(struct member *member, enum err err, struct fx *fx);
 bool member_rename(struct member *member, struct str id) must_check;
 /* What it offers and its timeouts; false over the cap, and nothing has changed. */
 bool member_update(struct member *member, const struct join_ask *ask) must_check;
-bool member_matches(const struct member *member, const struct join_protocol *protocols, size_t len);
-struct bytes member_metadata(const struct member *member, struct str protocol); /* null: none */
+/* Null: it does not offer it. */
+static inline struct bytes member_metadata(const struct member *member, struct str protocol)
+{
+	return protocols_metadata(member->protocols, member->protocols_len, protocol);
+}
 void member_set_join(struct member *member, void *who, struct fx *fx);
 void member_set_sync(struct member *member, void *who, struct fx *fx);
 void *member_take_join(struct member *member);

@@ -168,7 +168,8 @@ static enum err join_again(struct group *group, struct moment now, const struct 
 	if (err != ERR_OK)
 		return err;
 	if (!group_is(group, STATE_PREPARING) &&
-	    member_matches(member, ask->protocols, ask->protocols_len) &&
+	    protocols_equal(member->protocols, member->protocols_len, ask->protocols,
+			    ask->protocols_len) &&
 	    !(group_is(group, STATE_STABLE) && member == group->leader)) {
 		/* It missed its answer: nothing new. A leader of a stable group wants a rebalance.
 		 */

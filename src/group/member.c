@@ -6,109 +6,10 @@
 
 #include <stdio.h>
 
-/* -- protocols ----------------------------------------------------------------------------------
- */
-
-/* Has an earlier entry the same name? Clients may repeat themselves; a member counts once. */
-static bool member_repeats(const struct join_protocol *protocols, size_t idx)
-{
-	for (size_t i = 0; i < idx; i++)
-		if (str_eq(protocols[i].name, protocols[idx].name))
-			return true;
-	return false;
-}
-
-static void member_count_protocol(struct group *group, struct str name)
-{
-	struct protocol_count *count;
-
-	HASH_FIND(hh, group->protocols, name.ptr, name.len, count);
-	if (count == NULL) {
-		count = keep_alloc_small(group->shard->keep, sizeof(*count) + name.len);
-		count->name_len = name.len;
-		if (name.len > 0)
-			memcpy(count->name, name.ptr, name.len);
-		HASH_ADD_KEYPTR(hh, group->protocols, count->name, count->name_len, count);
-	}
-	count->members++;
-}
-
-static void member_uncount_protocol(struct group *group, struct str name)
-{
-	struct protocol_count *count;
-
-	HASH_FIND(hh, group->protocols, name.ptr, name.len, count);
-	must(count != NULL && count->members > 0);
-	count->members--;
-	if (count->members == 0) {
-		HASH_DEL(group->protocols, count);
-		keep_free(group->shard->keep, count);
-	}
-}
-
 static void member_count_protocols(struct member *member, bool add)
 {
-	for (size_t i = 0; i < member->protocols_len; i++) {
-		struct str name = member->protocols[i].name;
-
-		if (member_repeats(member->protocols, i))
-			continue;
-		if (add)
-			member_count_protocol(member->group, name);
-		else
-			member_uncount_protocol(member->group, name);
-	}
-}
-
-/* The whole list in one block. NULL over the cap. */
-static struct join_protocol *
-member_copy_protocols(struct keep *keep, const struct join_protocol *protocols, size_t len)
-{
-	size_t size = len * sizeof(*protocols);
-	struct join_protocol *copy;
-	char *at;
-
-	for (size_t i = 0; i < len; i++)
-		size += protocols[i].name.len + protocols[i].metadata.len;
-	copy = keep_alloc(keep, size);
-	if (copy == NULL)
-		return NULL;
-	at = (char *)(copy + len);
-	for (size_t i = 0; i < len; i++) {
-		struct join_protocol from = protocols[i];
-
-		copy[i].name = (struct str){at, from.name.len};
-		copy[i].metadata = (struct bytes){(uint8_t *)at + from.name.len, from.metadata.len};
-		if (from.name.len > 0)
-			memcpy(at, from.name.ptr, from.name.len);
-		if (from.metadata.len > 0)
-			memcpy(at + from.name.len, from.metadata.ptr, from.metadata.len);
-		at += from.name.len + from.metadata.len;
-	}
-	return copy;
-}
-
-bool member_matches(const struct member *member, const struct join_protocol *protocols, size_t len)
-{
-	if (member->protocols_len != len)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		struct bytes mine = member->protocols[i].metadata, theirs = protocols[i].metadata;
-
-		if (!str_eq(member->protocols[i].name, protocols[i].name) ||
-		    mine.len != theirs.len ||
-		    (mine.len > 0 && memcmp(mine.ptr, theirs.ptr, mine.len) != 0))
-			return false;
-	}
-	return true;
-}
-
-struct bytes member_metadata(const struct member *member, struct str protocol)
-{
-	for (size_t i = 0; i < member->protocols_len; i++)
-		if (str_eq(member->protocols[i].name, protocol))
-			return member->protocols[i].metadata;
-	return BYTES_NULL;
+	protocols_count(member->group->shard->keep, &member->group->protocols, member->protocols,
+			member->protocols_len, add);
 }
 
 /* -- finding ------------------------------------------------------------------------------------
@@ -191,7 +92,7 @@ static struct member *member_make(struct keep *keep, const struct member_value *
 	member->session.kind = DEADLINE_MEMBER;
 	member->session_ms = value->session_ms;
 	member->rebalance_ms = value->rebalance_ms;
-	member->protocols = member_copy_protocols(keep, protocols, len);
+	member->protocols = protocols_copy(keep, protocols, len);
 	member->protocols_len = len;
 	member->assignment = keep_bytes(keep, value->assignment);
 	kept = member_keep_str(keep, value->id, &member->id) &&
@@ -261,8 +162,7 @@ bool member_rename(struct member *member, struct str id)
 bool member_update(struct member *member, const struct join_ask *ask)
 {
 	struct keep *keep = member->group->shard->keep;
-	struct join_protocol *protocols =
-	    member_copy_protocols(keep, ask->protocols, ask->protocols_len);
+	struct join_protocol *protocols = protocols_copy(keep, ask->protocols, ask->protocols_len);
 
 	if (protocols == NULL)
 		return false;

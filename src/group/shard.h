@@ -47,11 +47,6 @@ void *shard_user(const struct shard *shard);
 /* -- joining and leaving ------------------------------------------------------------------------
  */
 
-struct join_protocol {
-	struct str name;
-	struct bytes metadata;
-};
-
 struct join_ask {
 	void *who;				  /* comes back in the answer */
 	struct str group, member_id, instance_id; /* instance: null when dynamic */
