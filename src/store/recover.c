@@ -192,22 +192,25 @@ static enum err recover_finish_seg(struct recover *recover, uint32_t slot)
 }
 
 /*
- * Does the segment behind this one begin where this one ends? If not, the end of this one was lost,
- * or it is what a cleaner has left.
+ * Does the segment behind this one begin where this one ends? If it begins later, the end of this
+ * one was lost, or it is what a cleaner has left. If earlier, it is of another past, brought back
+ * by a power cut.
  */
 static bool recover_goes_on(const struct recover *recover, uint32_t slot)
 {
 	struct plog *log = recover->log;
-	int64_t next = slot + 1 < log->segs_len ? log->segs[slot + 1]->base_offset : -1;
+	int64_t next = slot + 1 < log->segs_len ? log->segs[slot + 1]->base_offset : recover->end;
 
-	if (next <= recover->end || next <= recover->args->cleaned)
+	if (next == recover->end || next <= recover->args->cleaned || next < recover->trusted)
 		return true;
 	/* What is missing was on disk, in part at least, so it was deleted. */
-	if (recover->end < recover->trusted || next <= recover->args->log_start)
+	if (recover->end < recover->trusted ||
+	    (next > recover->end && next <= recover->args->log_start))
 		return true;
-	log_warn("store", "%s: segment %lld ends at %lld, before segment %lld begins",
+	log_warn("store", "%s: segment %lld ends at %lld, %s segment %lld begins",
 		 seg_dir_path(log->dir), (long long)log->segs[slot]->base_offset,
-		 (long long)recover->end, (long long)next);
+		 (long long)recover->end, next > recover->end ? "before" : "after",
+		 (long long)next);
 	return false;
 }
 

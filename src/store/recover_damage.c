@@ -280,6 +280,8 @@ static enum err recover_truncate(struct plog *log, struct seg *seg, uint32_t pos
 	if (err != ERR_OK)
 		return err;
 	err = file_truncate(seg->log_file.fd, pos);
+	if (err == ERR_OK)
+		err = file_sync(seg->log_file.fd);
 	seg_unpin(seg);
 	seg->size_bytes = seg->old_bytes = pos;
 	log->touched = seg->dirty = true;
@@ -359,6 +361,8 @@ enum err recover_set_aside(struct plog *log, uint32_t slot)
 	if (slot < log->segs_len) {
 		log->segs_len = slot;
 		log->touched = log->new_names = true;
+		if (err == ERR_OK)
+			err = file_sync_dir(seg_dir_path(log->dir));
 	}
 	return err;
 }

@@ -5,6 +5,9 @@
  * Anything else that must leave the log is set aside: a file `<offset>.log.corrupt` keeps it, named
  * by the first offset that is missing now, for a person to look at; nothing reads it, nothing
  * removes it but the deletion of the partition. `.corrupt.2` and so on when there is one already.
+ *
+ * Whatever leaves the log has left it durably before anything is appended: if a power cut brought
+ * it back, it would stand behind what was written meanwhile, as if it had been written after that.
  */
 #ifndef STORE_RECOVER_DAMAGE_H
 #define STORE_RECOVER_DAMAGE_H

@@ -440,6 +440,67 @@ static void r4_a_hole_between_segments_ends_the_log(void **state)
 	free(path);
 }
 
+/* A later power cut took what came next, and gave back a segment that had been set aside. */
+static void r4_a_segment_of_another_past_is_set_aside(void **state)
+{
+	struct world *w = *state;
+	char *path = support_path(w, 0, ".log"), *stale = support_path(w, 15, ".log"), *data;
+	uint32_t starts[32];
+	size_t len;
+
+	fill(w, 10);
+	world_kill(w);
+	assert_int_equal(batch_starts(w, 0, starts, ARRAY_LEN(starts)), 10);
+	assert_int_equal(file_read_all(path, SUPPORT_CAP, &data, &len), ERR_OK);
+	support_write_at(stale, 0, data + starts[5], len - starts[5]);
+	world_open(w);
+	assert_int_equal(plog_end(w->log), 30);
+	assert_int_equal(count_aside(w), 1);
+	assert_int_equal(support_read_all(w, 0, 4096), 10);
+	free(data);
+	free(stale);
+	free(path);
+}
+
+/* What has left the log, and no sync has told the disk since. */
+static bool log_cut, names_changed;
+
+static int watch_what_leaves(const char *call, const char *path)
+{
+	bool is_log = path != NULL && strstr(path, ".log") != NULL;
+
+	if (is_log && strcmp(call, "ftruncate") == 0)
+		log_cut = true;
+	if (is_log && strcmp(call, "rename") == 0)
+		names_changed = true;
+	if (is_log && strcmp(call, "fdatasync") == 0 && strstr(path, ".corrupt") == NULL)
+		log_cut = false;
+	if (strcmp(call, "fsync") == 0)
+		names_changed = false;
+	return 0;
+}
+
+static void r4_what_leaves_the_log_does_not_come_back(void **state)
+{
+	struct world *w = *state;
+	uint32_t starts[32];
+	char *path = support_path(w, 0, ".log");
+
+	w->cfg.segment_bytes = 2000;
+	fill(w, 20);
+	world_kill(w);
+	assert_true(batch_starts(w, 0, starts, ARRAY_LEN(starts)) > 2);
+	support_write_at(path, starts[1] + 70, "x", 1);
+	log_cut = names_changed = false;
+	file_set_fault(watch_what_leaves);
+	world_open(w);
+	file_set_fault(NULL);
+	assert_true(count_aside(w) > 1);
+	assert_false(log_cut);
+	assert_false(names_changed);
+	free(path);
+}
+
 /* A roll finishes the time index after the flush that moved the recovery point there. */
 static void r4_an_index_is_finished_at_the_recovery_point(void **state)
 {
@@ -750,6 +811,8 @@ int main(void)
 	    TEST(a_flipped_byte_cuts_from_its_batch_on),
 	    TEST(zeros_behind_the_end_are_cut),
 	    TEST(r4_a_hole_between_segments_ends_the_log),
+	    TEST(r4_a_segment_of_another_past_is_set_aside),
+	    TEST(r4_what_leaves_the_log_does_not_come_back),
 	    TEST(r4_an_index_is_finished_at_the_recovery_point),
 	    TEST(what_follows_a_damaged_segment_is_set_aside),
 	    TEST(what_is_good_before_damage_is_read),
