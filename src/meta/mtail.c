@@ -6,7 +6,8 @@
 #include <stdlib.h>
 
 #include "base/file.h"
-#include "record/batch.h"
+#include "record/control.h"
+#include "record/iter.h"
 
 #define BATCH_BYTES_MAX	  (64 << 20)
 #define SEGMENT_BYTES_MAX ((size_t)2 << 30)
@@ -55,14 +56,62 @@ static void scan_good(struct scan *scan)
 		step(scan, &header);
 }
 
+/* Is this batch the first of an epoch? What is before it was synced, for a start does so. */
+static bool begins_epoch(struct bytes batch)
+{
+	enum control_type type = CONTROL_UNKNOWN;
+	struct record_iter iter;
+	struct record record;
+
+	return record_iter_init(&iter, batch, NULL) == ERR_OK && batch_is_control(&iter.header) &&
+	       record_iter_next(&iter, &record) && control_key_read(record.key, &type) == ERR_OK &&
+	       type == CONTROL_LEADER_CHANGE;
+}
+
+/* When and in which epoch the write was made of which a part is bad. */
+struct write_of {
+	bool known;
+	int32_t epoch;
+	int64_t timestamp_ms;
+};
+
+/* As the bad batch itself says, if its header looks good; else as the next good one will. */
+static struct write_of torn_write(const struct scan *scan)
+{
+	struct write_of write = {false, 0, 0};
+	struct batch_header header;
+
+	if (scan->next_offset < 0) /* a new log's first write, or damage */
+		return (struct write_of){true, 1, INT64_MAX - TORN_SPAN_MS};
+	if (batch_header_read(scan->left, &header) != ERR_OK)
+		return write;
+	write.known = header.base_offset == scan->next_offset &&
+		      header.leader_epoch >= scan->epoch &&
+		      header.max_timestamp >= scan->timestamp_ms;
+	write.epoch = header.leader_epoch;
+	write.timestamp_ms = header.max_timestamp;
+	return write;
+}
+
+/* May this good batch, behind the bad place, be of the same write? */
+static bool is_of_write(struct write_of *write, const struct batch_header *header,
+			struct bytes batch)
+{
+	if (begins_epoch(batch))
+		return false; /* it would be the first of its write */
+	if (!write->known)
+		*write = (struct write_of){true, header->leader_epoch, header->max_timestamp};
+	return header->leader_epoch == write->epoch &&
+	       header->max_timestamp <= write->timestamp_ms + TORN_SPAN_MS;
+}
+
 /*
  * Is there, behind a bad place, what no torn write explains? What is read over to find out is held
  * to a few times the file, so that bytes made to look like batches cannot take for ever.
  */
 static bool scan_finds_later(struct scan scan)
 {
-	int64_t good_ms = scan.next_offset < 0 ? INT64_MAX - TORN_SPAN_MS : scan.timestamp_ms;
-	int32_t good_epoch = scan.next_offset < 0 ? 1 : scan.epoch;
+	struct write_of write = torn_write(&scan);
 	size_t budget_bytes = 4 * scan.left.len;
 	struct batch_header header;
 
@@ -76,8 +125,9 @@ static bool scan_finds_later(struct scan scan)
 		if (looks_good)
 			budget_bytes -= header.size_bytes;
 		if (looks_good && batch_is_good(&scan, scan.left, &header)) {
-			if (scan.behind || header.leader_epoch > good_epoch ||
-			    header.max_timestamp > good_ms + TORN_SPAN_MS)
+			if (scan.behind ||
+			    !is_of_write(&write, &header,
+					 (struct bytes){scan.left.ptr, header.size_bytes}))
 				return true;
 			step(&scan, &header);
 		} else {

@@ -3,8 +3,8 @@
  *
  * Recovery cuts a log at its first bad batch. For the tail of a write that a kill or a power cut
  * interrupted that is right, since nothing of it was acknowledged. A bad batch with good ones of
- * later epochs or later minutes behind it is damage to what was acknowledged, and cutting there
- * would throw away metadata; the broker must not start then.
+ * other writes behind it, of later epochs or later minutes, is damage to what was acknowledged, and
+ * cutting there would throw away metadata; the broker must not start then.
  */
 #ifndef META_MTAIL_H
 #define META_MTAIL_H

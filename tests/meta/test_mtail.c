@@ -30,6 +30,41 @@ static size_t batch_at(const char *data, size_t len, int64_t offset)
 	return at;
 }
 
+static size_t next_at(const char *data, size_t len, size_t at)
+{
+	struct batch_header header;
+
+	assert_int_equal(batch_header_read((struct bytes){(const uint8_t *)data + at, len - at},
+					   &header),
+			 ERR_OK);
+	return at + header.size_bytes;
+}
+
+static size_t epoch_at(const char *data, size_t len, int32_t epoch)
+{
+	struct batch_header header = {.leader_epoch = -1};
+	size_t at = 0, next = 0;
+
+	while (header.leader_epoch < epoch) {
+		at = next;
+		batch_header_load((const uint8_t *)data + at, &header);
+		next = next_at(data, len, at);
+	}
+	assert_int_equal(header.leader_epoch, epoch);
+	return at;
+}
+
+/* Moves both times of the batch, and makes it good again. */
+static void set_time(char *batch, int64_t more_ms)
+{
+	struct batch_header header;
+
+	batch_header_load((const uint8_t *)batch, &header);
+	header.base_timestamp += more_ms;
+	header.max_timestamp += more_ms;
+	batch_header_write((uint8_t *)batch, &header);
+}
+
 static void whole_log_needs_no_recovery(void **state)
 {
 	int64_t point;
@@ -70,6 +105,69 @@ static void torn_write_of_several_batches_is_cut(void **state)
 	memset(data + at, 0, 20);
 	assert_int_equal(check(data, len, &point), ERR_OK);
 	assert_int_equal(point, 344);
+	free(data);
+}
+
+/* A start's first write, of two batches: of the first a page is lost. */
+static void r4_torn_first_write_of_an_epoch_is_cut(void **state)
+{
+	int64_t point;
+	size_t len, at;
+	char *data = golden_read("voters/metadata.log", &len);
+
+	at = epoch_at(data, len, 3);
+	len = next_at(data, len, next_at(data, len, at));
+	memset(data + at, 0, 30);
+	assert_int_equal(check(data, len, &point), ERR_OK);
+	assert_int_equal(point, 150);
+	free(data);
+}
+
+/* Hours after what is before it. */
+static void r4_torn_write_after_a_pause_is_cut(void **state)
+{
+	int64_t point;
+	size_t len, at;
+	char *data = golden_read("voters/metadata.log", &len);
+
+	at = batch_at(data, len, 344);
+	for (size_t to = at; to < len; to = next_at(data, len, to))
+		set_time(data + to, 3600 * 1000);
+	assert_int_equal(check(data, len, &point), ERR_OK);
+	assert_int_equal(point, 402);
+	memset(data + at, 0, 20);
+	assert_int_equal(check(data, len, &point), ERR_OK);
+	assert_int_equal(point, 344);
+	free(data);
+}
+
+/* The damaged batch itself says when it was written, or in which epoch. */
+static void damage_before_a_pause_is_refused(void **state)
+{
+	int64_t point;
+	size_t len, at;
+	char *data = golden_read("voters/metadata.log", &len);
+
+	at = batch_at(data, len, 344);
+	for (size_t to = next_at(data, len, at); to < len; to = next_at(data, len, to))
+		set_time(data + to, 3600 * 1000);
+	data[at + 70] ^= 1;
+	assert_int_equal(check(data, len, &point), ERR_BADFILE);
+	free(data);
+}
+
+static void damage_at_the_end_of_an_epoch_is_refused(void **state)
+{
+	int64_t point;
+	size_t len, at, last = 0;
+	char *data = golden_read("voters/metadata.log", &len);
+
+	at = epoch_at(data, len, 3);
+	for (size_t to = 0; to < at; to = next_at(data, len, to))
+		last = to;
+	len = next_at(data, len, at);
+	memset(data + last, 0, 30);
+	assert_int_equal(check(data, len, &point), ERR_BADFILE);
 	free(data);
 }
 
@@ -155,6 +253,10 @@ int main(void)
 	    cmocka_unit_test(whole_log_needs_no_recovery),
 	    cmocka_unit_test(torn_end_is_cut),
 	    cmocka_unit_test(torn_write_of_several_batches_is_cut),
+	    cmocka_unit_test(r4_torn_first_write_of_an_epoch_is_cut),
+	    cmocka_unit_test(r4_torn_write_after_a_pause_is_cut),
+	    cmocka_unit_test(damage_before_a_pause_is_refused),
+	    cmocka_unit_test(damage_at_the_end_of_an_epoch_is_refused),
 	    cmocka_unit_test(damage_in_the_middle_is_refused),
 	    cmocka_unit_test(damage_before_another_segment_is_refused),
 	    cmocka_unit_test(missing_directory_is_an_empty_log),
