@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from interop.lib import places, wire
+from interop.lib import answers, frames, places, wire
 from interop.lib.clients import Driver, DriverClient, DriverMember, Record, wait_until
 
 DRIVER = (sys.executable, str(places.INTEROP / "confluent-kafka/driver.py"))
@@ -67,3 +67,30 @@ def test_a_member_that_dies_is_replaced(new_broker):
             each.kill()
         client.close()
     broker.stop()
+
+
+def join(asker, member_id):
+    protocols = [{"Name": "any", "Metadata": b"m"}]
+    patience = {"SessionTimeoutMs": 300000, "RebalanceTimeoutMs": 300000}
+    return {"GroupId": "g", "MemberId": member_id, "ProtocolType": "t", "Protocols": protocols, **patience}
+
+
+def test_a_stop_does_not_wait_for_a_group_that_waits_for_a_member(new_broker):
+    """One is in and silent, another has asked to come in: that answer is five minutes away."""
+    broker = new_broker().start()
+    with answers.Asker(broker.port) as first, answers.Asker(broker.port) as second, answers.Asker(broker.port) as watcher:
+        wait_until([], lambda: watcher.ask("FindCoordinator", 4, CoordinatorKeys=["g"])["Coordinators"][0]["ErrorCode"] == 0, "a coordinator")
+
+        def let_in(asker):
+            return asker.ask("JoinGroup", 5, **join(asker, ""))
+
+        wait_until([], lambda: let_in(watcher)["ErrorCode"] == 79, "the coordinator is there")
+        for asker in (first, second):
+            member = let_in(asker)["MemberId"]
+            asker.send(frames.request("JoinGroup", 5, **join(asker, member)))
+        wait_until([], lambda: state(watcher) == "PreparingRebalance", "the second waits for the first")
+        broker.stop()
+
+
+def state(asker):
+    return asker.ask("DescribeGroups", 5, Groups=["g"])["Groups"][0]["GroupState"]

@@ -5,8 +5,9 @@
  * workers, replay the metadata, bind, elect, hand the image to every loop, load the groups, and
  * only then accept.
  *
- * Stop: net answers what is under way and closes; the controller hands its partitions on in the
- * metadata; the io loops end; every log is closed; the checkpoints are written, and last the mark.
+ * Stop: the coordinators let go of who waits; net answers what is under way and closes; the
+ * controller hands its partitions on in the metadata; the io loops end; every log is closed; the
+ * checkpoints are written, and last the mark.
  */
 #include "main/broker.h"
 
@@ -397,7 +398,6 @@ static void broker_on_net_stopped_here(struct mail *mail)
 {
 	struct broker *broker = container_of(mail, struct broker, net_stopped);
 
-	coord_stop(broker->coord);
 	broker->handed_on.done = broker_on_handed_on;
 	controller_stop(broker->controller, &broker->handed_on);
 }
@@ -417,6 +417,8 @@ static void broker_stop(struct broker *broker)
 		return;
 	broker->stopping = true;
 	log_info("broker", "stopping");
+	/* First: a member that waits for its group would keep its connection for minutes. */
+	coord_stop(broker->coord);
 	if (broker->listen.net != NULL)
 		net_stop(broker->listen.net, broker_on_net_stopped, broker);
 	else
