@@ -17,12 +17,19 @@ void clog_init(struct clog *log, struct coord *coord, const struct clog_kind *ki
 			     .part = partition_ref(part),
 			     .idx = partition_idx(part),
 			     .leader_epoch = leader_epoch,
-			     .load_next = partition_log_start(part),
-			     .load_end = partition_log_end(part),
-			     .load_began_us = clock_mono_us(coord->o.clock)};
-	log->end = log->load_end;
+			     .load.next = partition_log_start(part),
+			     .load.end = partition_log_end(part),
+			     .load.keep.unlimited = true};
+	log->end = log->load.end;
 	TAILQ_INIT(&log->waits);
 	waiter_init(&log->waiter, coord->o.box, clog_on_wake);
+}
+
+enum err clog_check(const struct clog *log)
+{
+	if (log == NULL || log->state == CLOG_FAILED)
+		return ERR_NOT_COORDINATOR;
+	return log->state == CLOG_SERVING ? ERR_OK : ERR_COORDINATOR_LOAD_IN_PROGRESS;
 }
 
 void clog_stop(struct clog *log, enum err err)
@@ -36,5 +43,7 @@ void clog_stop(struct clog *log, enum err err)
 
 void clog_fini(struct clog *log)
 {
+	must(!log->load.running);
+	load_fini(&log->load);
 	partition_unref(log->part);
 }

@@ -90,37 +90,6 @@ static void coord_configure(struct coord *coord)
 	    (int32_t)config_int64(c, CONFIG_GROUP_CONSUMER_SESSION_TIMEOUT_MS);
 }
 
-static bool coord_finish_load(struct cshard *shard)
-{
-	struct coord *coord = shard->log.coord;
-
-	if (!load_step(&shard->log))
-		return false;
-	shard->log.loaded = true;
-	fx_reset(&coord->fx);
-	replay_done(shard->groups, coord_now(coord), &coord->fx);
-	(void)cshard_run(shard);
-	return true;
-}
-
-static void coord_on_load(struct loop_timer *timer)
-{
-	struct coord *coord = container_of(timer, struct coord, load_timer);
-
-	coord->runs = true;
-	for (size_t i = 0; i < coord->shards_len; i++) {
-		struct cshard *shard = coord->shards[i];
-
-		if (shard == NULL || shard->log.loaded)
-			continue;
-		(void)coord_finish_load(shard);
-		loop_timer_start(&coord->load_timer, 0);
-		return;
-	}
-	if (txncoord_load(coord))
-		loop_timer_start(&coord->load_timer, 0);
-}
-
 struct coord *coord_new(const struct coord_options *options)
 {
 	struct coord *coord = calloc(1, sizeof(*coord));
@@ -137,11 +106,10 @@ struct coord *coord_new(const struct coord_options *options)
 	wr_init(&coord->key, COORD_BATCHES_MAX);
 	wr_init(&coord->value, COORD_BATCHES_MAX);
 	hold_init(coord);
+	loader_init(coord);
 	txncoord_init(coord);
 	consumers_init(coord);
 	loop_timer_init(&coord->deadline_timer, coord->o.loop, coord_on_deadline);
-	loop_timer_init(&coord->load_timer, coord->o.loop, coord_on_load);
-	loop_timer_start(&coord->load_timer, 0);
 	return coord;
 }
 
@@ -152,7 +120,8 @@ static void coord_drop(struct coord *coord, size_t idx)
 	if (shard == NULL)
 		return;
 	coord->shards[idx] = NULL;
-	cshard_free(shard);
+	if (!loader_cancel(&shard->log))
+		cshard_free(shard);
 }
 
 void coord_stop(struct coord *coord)
@@ -162,7 +131,6 @@ void coord_stop(struct coord *coord)
 	for (size_t i = 0; i < coord->shards_len; i++)
 		coord_drop(coord, i);
 	loop_timer_stop(&coord->deadline_timer);
-	loop_timer_stop(&coord->load_timer);
 	coord->stopped = true;
 }
 
@@ -183,6 +151,7 @@ void coord_free(struct coord *coord)
 	if (coord == NULL)
 		return;
 	must_be(coord, COORD_MAGIC);
+	loader_fini(coord);
 	txncoord_fini(coord);
 	for (size_t i = 0; i < coord->shards_len; i++)
 		if (coord->shards[i] != NULL)
@@ -214,6 +183,13 @@ static bool coord_make_place(struct coord *coord, size_t idx)
 	coord->shards = shards;
 	coord->shards_len = idx + 1;
 	return true;
+}
+
+static bool coord_serves(const struct coord *coord, size_t idx)
+{
+	const struct cshard *shard = coord->shards[idx];
+
+	return shard != NULL && shard->log.state == CLOG_SERVING;
 }
 
 static void coord_count_partitions(struct coord *coord)
@@ -249,11 +225,7 @@ void coord_on_elected(struct coord *coord, struct partition *part, int32_t leade
 		return;
 	}
 	coord->shards[idx] = shard;
-	while (!coord_finish_load(shard))
-		if (coord->runs)
-			break;
-	if (!shard->log.loaded)
-		loop_timer_start(&coord->load_timer, 0);
+	loader_begin(&shard->log);
 }
 
 void coord_on_resigned(struct coord *coord, struct partition *part)
@@ -269,17 +241,27 @@ void coord_on_resigned(struct coord *coord, struct partition *part)
 	coord_count_partitions(coord);
 }
 
+/* What a load that is under way will bring of it is to go, too. */
+static void coord_note_gone(struct coord *coord, struct str topic, struct uuid topic_id)
+{
+	struct coord_gone *gone = malloc(sizeof(*gone) + topic.len);
+
+	must(gone != NULL);
+	gone->topic_id = topic_id;
+	gone->name_len = topic.len;
+	memcpy(gone->name, topic.ptr, topic.len);
+	STAILQ_INSERT_TAIL(&coord->gone, gone, link);
+}
+
 void coord_topic_deleted(struct coord *coord, struct str topic, struct uuid topic_id)
 {
-	for (size_t i = 0; coord != NULL && i < coord->shards_len; i++) {
-		struct cshard *shard = coord->shards[i];
-
-		if (shard == NULL || !shard->log.loaded)
-			continue;
-		fx_reset(&coord->fx);
-		offsets_topic_deleted(shard->groups, topic, topic_id, &coord->fx);
-		(void)cshard_run(shard);
-	}
+	if (coord == NULL)
+		return;
+	if (coord_list_check(coord) != ERR_OK)
+		coord_note_gone(coord, topic, topic_id);
+	for (size_t i = 0; i < coord->shards_len; i++)
+		if (coord_serves(coord, i))
+			cshard_topic_deleted(coord->shards[i], topic, topic_id);
 }
 
 /* -- requests -----------------------------------------------------------------------------------
@@ -288,6 +270,7 @@ void coord_topic_deleted(struct coord *coord, struct str topic, struct uuid topi
 enum err coord_find(struct coord *coord, struct str group, struct cshard **out)
 {
 	size_t idx;
+	enum err err;
 
 	must_be(coord, COORD_MAGIC);
 	*out = NULL;
@@ -296,8 +279,9 @@ enum err coord_find(struct coord *coord, struct str group, struct cshard **out)
 	idx = (size_t)coord_partition_for(group, coord->partitions_len);
 	if (idx >= coord->shards_len || coord->shards[idx] == NULL)
 		return ERR_NOT_COORDINATOR;
-	if (!coord->shards[idx]->log.loaded)
-		return ERR_COORDINATOR_LOAD_IN_PROGRESS;
+	err = clog_check(&coord->shards[idx]->log);
+	if (err != ERR_OK)
+		return err;
 	*out = coord->shards[idx];
 	fx_reset(&coord->fx);
 	return ERR_OK;
@@ -321,6 +305,18 @@ enum err coord_find_named(struct coord *coord, struct str group, struct cshard *
 	return group.len == 0 ? ERR_INVALID_GROUP_ID : coord_find(coord, group, out);
 }
 
+/*
+ * For JoinGroup and SyncGroup. While it loads, Kafka answers these as all others, and clients do
+ * not try again: Sarama gives up at a JoinGroup, the Java consumer at a SyncGroup. At
+ * NOT_COORDINATOR they all look for the coordinator, find it here, and come again.
+ */
+static enum err coord_find_to_join(struct coord *coord, struct str group, struct cshard **out)
+{
+	enum err err = coord_find_named(coord, group, out);
+
+	return err == ERR_COORDINATOR_LOAD_IN_PROGRESS ? ERR_NOT_COORDINATOR : err;
+}
+
 static void coord_refuse(struct coord *coord, struct coord_call *call,
 			 const struct fx_answer *answer)
 {
@@ -333,7 +329,7 @@ void coord_join(struct coord *coord, struct coord_call *call, struct join_ask *a
 {
 	struct fx_answer answer = {.who = call};
 	struct cshard *shard;
-	enum err err = coord_find_named(coord, ask->group, &shard);
+	enum err err = coord_find_to_join(coord, ask->group, &shard);
 
 	ask->who = call;
 	if (err == ERR_OK) {
@@ -352,7 +348,7 @@ void coord_sync(struct coord *coord, struct coord_call *call, struct sync_ask *a
 {
 	struct fx_answer answer = {.who = call, .is_sync = true};
 	struct cshard *shard;
-	enum err err = coord_find_named(coord, ask->group, &shard);
+	enum err err = coord_find_to_join(coord, ask->group, &shard);
 
 	ask->who = call;
 	if (err == ERR_OK) {
@@ -485,7 +481,7 @@ enum err coord_delete_group(struct coord *coord, struct coord_call *call, struct
 enum err coord_list_check(const struct coord *coord)
 {
 	for (size_t i = 0; i < coord->shards_len; i++)
-		if (coord->shards[i] != NULL && !coord->shards[i]->log.loaded)
+		if (coord->shards[i] != NULL && coord->shards[i]->log.state == CLOG_LOADING)
 			return ERR_COORDINATOR_LOAD_IN_PROGRESS;
 	return ERR_OK;
 }
@@ -494,7 +490,7 @@ bool coord_list_next(const struct coord *coord, struct coord_list_pos *pos,
 		     struct group_listed *out)
 {
 	for (; pos->shard < coord->shards_len; pos->shard++, pos->group = NULL)
-		if (coord->shards[pos->shard] != NULL &&
+		if (coord_serves(coord, pos->shard) &&
 		    view_next(coord->shards[pos->shard]->groups, &pos->group, out))
 			return true;
 	return false;
@@ -505,7 +501,7 @@ size_t coord_groups_len(const struct coord *coord)
 	size_t len = 0;
 
 	for (size_t i = 0; i < coord->shards_len; i++)
-		if (coord->shards[i] != NULL)
+		if (coord_serves(coord, i))
 			len += shard_groups_len(coord->shards[i]->groups);
 	return len;
 }

@@ -22,6 +22,7 @@ struct controller;
 struct partition;
 struct producer_ids;
 struct wake_box;
+struct worker_pool;
 
 struct coord;
 
@@ -32,22 +33,32 @@ struct coord_options {
 	struct controller *controller; /* knows how many partitions there are; NULL: one */
 	struct producer_ids *ids;      /* for transactions; NULL: there are none */
 	struct wake_box *box;	       /* of the control loop */
+	struct worker_pool *workers;   /* for loads; NULL: they are done where they are begun */
+	size_t loads_max;	       /* at once; 0 is 1 */
 };
 
 /* All of the options is borrowed and outlives the coordinator, but for the loop at coord_free. */
 struct coord *coord_new(const struct coord_options *options) must_check;
 /* Who waits is told NOT_COORDINATOR; nothing is served or timed from then on. */
 void coord_stop(struct coord *coord);
+/*
+ * No load goes on: those under way end within milliseconds, and come home by mail. To be called
+ * before the workers are drained and the loop is turned for the last time; coord_stop does it.
+ */
+void coord_end_loads(struct coord *coord);
 /* After the loop has ended; without coord_stop as after a kill. Drops requests that wait. */
 void coord_free(struct coord *coord);
 
 /*
- * The partition is ours from now on, in this epoch: its log is replayed. At start, while the loop
- * does not run yet, that is done when the call returns; later a long log takes some turns. Ignores
- * partitions of other topics.
+ * The partition is ours from now on, in this epoch: its log is replayed, in slices, on workers,
+ * several partitions at once. Until that is done its groups or transactional ids answer
+ * ERR_COORDINATOR_LOAD_IN_PROGRESS. If it fails they answer ERR_NOT_COORDINATOR from then on: what
+ * was lost of them is not made up. Ignores partitions of other topics.
  */
 void coord_on_elected(struct coord *coord, struct partition *part, int32_t leader_epoch);
 void coord_on_resigned(struct coord *coord, struct partition *part);
+/* Is any partition's log still to be replayed? */
+bool coord_is_loading(const struct coord *coord);
 /* To be called when a topic was deleted: its committed offsets go. Nothing when coord is NULL. */
 void coord_topic_deleted(struct coord *coord, struct str topic, struct uuid topic_id);
 

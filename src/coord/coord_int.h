@@ -22,13 +22,46 @@ struct coord_wait {
 
 struct clog;
 
-/* What the records of a coordinator's topic mean. */
+/* What the records of a coordinator's topic mean. The first two are called by who replays. */
 struct clog_kind {
 	const char *topic;
-	/* A record into the state, as it was written. producer_id -1: not part of a transaction. */
+	/* A record into the state, as it was written. producer_id -1: not part of a transaction.
+	 * ERR_UNSUPPORTED_VERSION: it is a later Kafka's, and passed over. */
 	enum err (*record)(struct clog *log, const struct record *record, int64_t producer_id,
 			   struct arena *arena);
 	void (*marker)(struct clog *log, int64_t producer_id, bool commit);
+	/* All of the log is in the state: it is served from now on. */
+	void (*loaded)(struct clog *log);
+	/* Frees the partition that the log is of, which nobody else knows any more. */
+	void (*free)(struct clog *log);
+};
+
+/*
+ * The replay of a log, in slices, each a job for a worker. While a slice runs, everything here but
+ * what is marked, and the state that the records go into, is the worker's alone; between slices it
+ * is the control loop's, which does not look into the state before the end.
+ */
+struct load {
+	struct job job;
+	struct keep keep;  /* counts what comes into the state, for the coordinator's at the end */
+	int64_t next, end; /* offsets */
+	size_t count, skipped; /* records; those of types or versions that we do not know */
+	enum err err;	       /* the load has failed */
+	uint8_t *buf;	       /* NULL between loads */
+	size_t size_bytes;
+	struct codec_scratch *scratch;
+	_Atomic bool cancelled; /* set by the control loop, read by both */
+	/* the control loop's */
+	bool waiting, running; /* in line for a worker; a slice is under way, or in the post */
+	bool orphaned;	       /* its owner has let go of it: it is freed when it comes home */
+	int64_t began_us;
+	TAILQ_ENTRY(load) link;
+};
+
+enum clog_state {
+	CLOG_LOADING,
+	CLOG_SERVING,
+	CLOG_FAILED, /* the load has: nothing of it is served */
 };
 
 /* One partition of a coordinator's topic that is ours: its log, apart from what stands in it. */
@@ -37,10 +70,8 @@ struct clog {
 	const struct clog_kind *kind;
 	struct partition *part; /* a reference */
 	int32_t idx, leader_epoch;
-	bool loaded;
-	int64_t load_next, load_end; /* offsets, while it is not */
-	size_t load_count, load_skipped;
-	int64_t load_began_us;
+	enum clog_state state; /* the control loop's */
+	struct load load;
 	int64_t end;			/* after the last record appended */
 	TAILQ_HEAD(, coord_wait) waits; /* offsets rise */
 	struct waiter waiter;
@@ -80,6 +111,14 @@ struct txncoord {
 	struct wr batch; /* reused */
 };
 
+/* A topic that was deleted: its offsets go where they are found. */
+struct coord_gone {
+	STAILQ_ENTRY(coord_gone) link;
+	struct uuid topic_id;
+	size_t name_len;
+	char name[];
+};
+
 struct coord {
 	uint32_t magic;
 	struct coord_options o;
@@ -95,9 +134,13 @@ struct coord {
 	struct wr batches, key, value; /* reused */
 	struct loop_timer deadline_timer;
 	int64_t deadline_at_ms; /* what the timer is set for */
-	struct loop_timer load_timer;
-	bool runs; /* the loop has begun, so nothing may take long */
 	bool stopped;
+	TAILQ_HEAD(, load) loads; /* those that wait for their turn */
+	size_t loads_running;
+	bool loads_ended;		/* none is begun any more */
+	int64_t loads_began_us;		/* of those of one start, until all are done */
+	size_t loads_count;		/* records of these */
+	STAILQ_HEAD(, coord_gone) gone; /* topics that were deleted while a log was being loaded */
 	TAILQ_HEAD(, coord_call) ready; /* to be sent at the end of the turn */
 	struct loop_task send_task;
 	struct txncoord txn;
@@ -107,6 +150,8 @@ struct moment coord_now(const struct coord *coord);
 /* Sets the timer for the earliest deadline. */
 void coord_arm(struct coord *coord);
 
+/* May what stands in this partition be looked at? NULL: it is not ours. */
+enum err clog_check(const struct clog *log) must_check;
 enum err coord_find(struct coord *coord, struct str group, struct cshard **out) must_check;
 enum err coord_find_named(struct coord *coord, struct str group, struct cshard **out) must_check;
 enum err coord_finish(struct cshard *shard, struct coord_call *call);
@@ -123,6 +168,8 @@ struct cshard *cshard_new(struct coord *coord, struct partition *part,
 void cshard_free(struct cshard *shard);
 /* After an event: appends, settles, answers. The error is the append's. */
 enum err cshard_run(struct cshard *shard);
+/* Its committed offsets go. */
+void cshard_topic_deleted(struct cshard *shard, struct str topic, struct uuid topic_id);
 
 extern const struct clog_kind cshard_kind;
 /* A marker in the log and in the groups: the offsets of a transaction count from now on, or not. */
@@ -152,12 +199,26 @@ struct journal_source {
 };
 enum err journal_append(struct clog *log, const struct journal_source *source) must_check;
 
-/* -- load.c -- */
-/* Some of the log; true when all of it is in. */
-bool load_step(struct clog *log);
-/* One batch into the state: for load_step and for tests. */
-void load_batch(struct clog *log, struct bytes batch, struct codec_scratch *scratch,
-		struct arena *arena);
+/* -- load.c: what a worker does -- */
+/* Some of the log into the state; its end or an error is in log->load. */
+void load_slice(struct clog *log);
+/* One batch: for load_slice and for tests. The error of the first record that has one; the others
+ * are in all the same. */
+enum err load_batch(struct clog *log, struct bytes batch, struct codec_scratch *scratch,
+		    struct arena *arena);
+static inline bool load_is_over(const struct load *load)
+{
+	return load->err != ERR_OK || load->next >= load->end;
+}
+void load_fini(struct load *load);
+
+/* -- loader.c: loads, on the control loop -- */
+void loader_init(struct coord *coord);
+void loader_fini(struct coord *coord);
+/* Without workers, and for an empty log, it is over when this returns. */
+void loader_begin(struct clog *log);
+/* Before the log's owner frees it; true: a worker has it, and kind->free comes later. */
+bool loader_cancel(struct clog *log);
 
 /* -- hold.c -- */
 /* What the call tells is only true when all that has been appended so far is durable. */
@@ -177,8 +238,6 @@ void tshard_free(struct tshard *shard);
 void tshard_abandon(struct tshard *shard);
 /* After an event: appends, settles, has markers written for what has ended. */
 enum err tshard_run(struct tshard *shard);
-/* All of its log is in. */
-void tshard_loaded(struct tshard *shard);
 
 /* -- txncoord.c -- */
 void txncoord_init(struct coord *coord);
@@ -186,8 +245,6 @@ void txncoord_stop(struct coord *coord);
 void txncoord_fini(struct coord *coord);
 void txncoord_elected(struct coord *coord, struct partition *part, int32_t leader_epoch);
 void txncoord_resigned(struct coord *coord, struct partition *part);
-/* Goes on with a load that is under way; false: there is none. */
-bool txncoord_load(struct coord *coord);
 void txncoord_arm(struct coord *coord);
 
 /* -- marker.c -- */

@@ -27,10 +27,32 @@ static void cshard_marker(struct clog *log, int64_t producer_id, bool commit)
 	replay_marker(container_of(log, struct cshard, log)->groups, producer_id, commit);
 }
 
+static void cshard_loaded(struct clog *log)
+{
+	struct cshard *shard = container_of(log, struct cshard, log);
+	struct coord *coord = log->coord;
+	const struct coord_gone *gone;
+
+	shard_take_keep(shard->groups, &coord->keep);
+	fx_reset(&coord->fx);
+	replay_done(shard->groups, coord_now(coord), &coord->fx);
+	(void)cshard_run(shard);
+	STAILQ_FOREACH (gone, &coord->gone, link)
+		cshard_topic_deleted(shard, (struct str){gone->name, gone->name_len},
+				     gone->topic_id);
+}
+
+static void cshard_free_loading(struct clog *log)
+{
+	cshard_free(container_of(log, struct cshard, log));
+}
+
 const struct clog_kind cshard_kind = {
     .topic = "__consumer_offsets",
     .record = cshard_record,
     .marker = cshard_marker,
+    .loaded = cshard_loaded,
+    .free = cshard_free_loading,
 };
 
 static bool cshard_encode(void *ctx, size_t idx, struct wr *key, struct wr *value)
@@ -85,15 +107,17 @@ struct cshard *cshard_new(struct coord *coord, struct partition *part, int32_t l
 
 	if (shard == NULL)
 		return NULL;
-	shard->groups = shard_new(&coord->cfg, &coord->keep, &coord->deadlines, &coord->rnd);
+	clog_init(&shard->log, coord, &cshard_kind, part, leader_epoch);
+	shard->groups =
+	    shard_new(&coord->cfg, &shard->log.load.keep, &coord->deadlines, &coord->rnd);
 	if (shard->groups != NULL)
 		consumer_set_topics(shard->groups, &coord->topics);
 	if (shard->groups == NULL) {
+		clog_fini(&shard->log);
 		free(shard);
 		return NULL;
 	}
 	shard_set_user(shard->groups, shard);
-	clog_init(&shard->log, coord, &cshard_kind, part, leader_epoch);
 	return shard;
 }
 
@@ -128,6 +152,15 @@ enum err cshard_run(struct cshard *shard)
 	cshard_answer(shard);
 	coord_arm(coord);
 	return err;
+}
+
+void cshard_topic_deleted(struct cshard *shard, struct str topic, struct uuid topic_id)
+{
+	struct fx *fx = &shard->log.coord->fx;
+
+	fx_reset(fx);
+	offsets_topic_deleted(shard->groups, topic, topic_id, fx);
+	(void)cshard_run(shard);
 }
 
 void cshard_free(struct cshard *shard)

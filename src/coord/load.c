@@ -1,10 +1,10 @@
 /*
  * Replay of a partition of a coordinator's topic: its batches in order, with the markers that end
- * transactions. Before the loop runs all of it is done at once; later a
- * piece in each turn.
+ * transactions. On a worker, a slice at a time; loader.c says when.
  *
- * Nothing in the log can stop a load: what cannot be read is passed over and counted, for a group
- * that has lost its last commit is better than a coordinator that serves nobody.
+ * A log that cannot be read, or that is damaged, is not served at all, as in Kafka: a group whose
+ * last commits are lost would read everything again, or pass over what was never read. What a later
+ * Kafka may have written is passed over, and counted.
  */
 #include "coord/coord_int.h"
 #include "base/log.h"
@@ -13,9 +13,14 @@
 
 #include <stdlib.h>
 
-#define LOAD_CHUNK_BYTES      (256u * 1024)
+/* Read at once, and before another job may have the worker. */
+#define LOAD_CHUNK_BYTES      (512u * 1024)
+#define LOAD_SLICE_BYTES      (4u * 1024 * 1024)
 #define LOAD_BATCH_BYTES_MAX  (256u * 1024 * 1024)
 #define LOAD_RECORD_BYTES_MAX (256u * 1024 * 1024) /* of a record's lists, in its arena */
+
+/* -- batches ------------------------------------------------------------------------------------
+ */
 
 /* The end of a transaction. */
 static void load_marker(struct clog *log, struct record_iter *iter)
@@ -31,116 +36,148 @@ static void load_marker(struct clog *log, struct record_iter *iter)
 	}
 }
 
-static void load_records(struct clog *log, struct record_iter *iter, struct arena *arena)
+static enum err load_records(struct clog *log, struct record_iter *iter, struct arena *arena)
 {
 	int64_t producer_id = batch_is_transactional(&iter->header) ? iter->header.producer_id : -1;
 	struct record record;
+	enum err first = ERR_OK;
 
 	while (record_iter_next(iter, &record)) {
-		if (log->kind->record(log, &record, producer_id, arena) == ERR_OK)
-			log->load_count++;
-		else
-			log->load_skipped++;
+		enum err err = log->kind->record(log, &record, producer_id, arena);
+
+		if (err == ERR_OK)
+			log->load.count++;
+		else if (err == ERR_UNSUPPORTED_VERSION)
+			log->load.skipped++;
+		else if (first == ERR_OK)
+			first = err;
 		if (arena->used_bytes > 0)
 			arena_reset(arena);
 	}
+	return first;
 }
 
-void load_batch(struct clog *log, struct bytes batch, struct codec_scratch *scratch,
-		struct arena *arena)
+enum err load_batch(struct clog *log, struct bytes batch, struct codec_scratch *scratch,
+		    struct arena *arena)
 {
 	struct record_iter iter;
+	enum err err = record_iter_init(&iter, batch, scratch);
 
-	if (record_iter_init(&iter, batch, scratch) != ERR_OK) {
-		log->load_skipped++;
-		return;
-	}
+	if (err != ERR_OK)
+		return err;
 	if (batch_is_control(&iter.header))
 		load_marker(log, &iter);
 	else
-		load_records(log, &iter, arena);
-	if (iter.err != ERR_OK)
-		log->load_skipped++;
+		err = load_records(log, &iter, arena);
+	return err != ERR_OK ? err : iter.err;
 }
 
-/* Whole batches; where the next begins. */
-static void load_chunk(struct clog *log, struct bytes chunk, struct codec_scratch *scratch)
+/* -- slices -------------------------------------------------------------------------------------
+ */
+
+/* Whole batches; load.next moves to where the next begins. */
+static enum err load_chunk(struct clog *log, struct bytes chunk)
 {
+	struct load *load = &log->load;
 	struct batch_header header;
 	struct arena arena;
+	enum err err = ERR_OK;
 
 	arena_init(&arena, LOAD_RECORD_BYTES_MAX);
-	while (chunk.len > 0 && batch_header_read(chunk, &header) == ERR_OK &&
-	       header.size_bytes <= chunk.len) {
-		struct bytes batch = {chunk.ptr, header.size_bytes};
+	while (chunk.len > 0 && err == ERR_OK) {
+		struct bytes batch = {chunk.ptr, 0};
 
-		if (batch_next_offset(&header) > log->load_next) {
-			load_batch(log, batch, scratch, &arena);
-			log->load_next = batch_next_offset(&header);
-		}
-		chunk.ptr += header.size_bytes;
-		chunk.len -= header.size_bytes;
+		err = batch_header_read(chunk, &header);
+		if (err == ERR_OK && header.size_bytes > chunk.len)
+			err = ERR_CORRUPT_MESSAGE;
+		if (err != ERR_OK)
+			break;
+		batch.len = header.size_bytes;
+		chunk.ptr += batch.len;
+		chunk.len -= batch.len;
+		if (batch_next_offset(&header) <= load->next)
+			continue;
+		err = batch_check_crc(batch);
+		if (err == ERR_OK)
+			err = load_batch(log, batch, load->scratch, &arena);
+		if (err == ERR_OK)
+			load->next = batch_next_offset(&header);
 	}
 	arena_fini(&arena);
+	return err;
 }
 
-/* The next batches, malloc'd; *got 0 at the end or when reading fails, which is logged. */
-static uint8_t *load_read(struct clog *log, size_t *got)
+static enum err load_make_room(struct load *load, size_t size_bytes)
 {
+	if (load->scratch == NULL)
+		load->scratch = codec_scratch_new(LOAD_BATCH_BYTES_MAX);
+	if (load->size_bytes < size_bytes) {
+		free(load->buf);
+		load->buf = malloc(size_bytes);
+		load->size_bytes = size_bytes;
+	}
+	if (load->scratch != NULL && load->buf != NULL)
+		return ERR_OK;
+	load->size_bytes = 0;
+	return ERR_NOMEM;
+}
+
+/* The next batches; *got 0 at the end. */
+static enum err load_read(struct clog *log, size_t *got)
+{
+	struct load *load = &log->load;
 	struct plog *plog = partition_log(log->part);
-	size_t size_bytes = LOAD_CHUNK_BYTES;
-	uint8_t *data = malloc(size_bytes);
-	enum err err;
+	enum err err = load_make_room(load, LOAD_CHUNK_BYTES);
 
 	*got = 0;
-	if (data == NULL)
-		return NULL;
-	err = plog_read_copy(plog, log->load_next, log->load_end, data, size_bytes, got);
-	if (err == ERR_NOMEM && *got > size_bytes && *got <= LOAD_BATCH_BYTES_MAX) {
-		size_bytes = *got;
-		free(data);
-		data = malloc(size_bytes);
-		if (data != NULL)
-			err = plog_read_copy(plog, log->load_next, log->load_end, data, size_bytes,
-					     got);
+	if (err != ERR_OK)
+		return err;
+	err = plog_read_copy(plog, load->next, load->end, load->buf, load->size_bytes, got);
+	if (err == ERR_NOMEM && *got > load->size_bytes && *got <= LOAD_BATCH_BYTES_MAX) {
+		err = load_make_room(load, *got);
+		*got = 0;
+		if (err == ERR_OK)
+			err = plog_read_copy(plog, load->next, load->end, load->buf,
+					     load->size_bytes, got);
 	}
-	if (err == ERR_OK && data != NULL)
-		return data;
-	log_error("coord", "%s-%d: cannot read from offset %lld: %s", log->kind->topic, log->idx,
-		  (long long)log->load_next, err_text(err));
-	*got = 0;
-	return data;
+	return err;
 }
 
-static void load_log(const struct clog *log)
+static void load_some(struct clog *log, size_t *got)
 {
-	int64_t took_us = clock_mono_us(log->coord->o.clock) - log->load_began_us;
+	struct load *load = &log->load;
+	int64_t start;
+	enum err err = load_read(log, got);
 
-	if (log->load_count > 0)
-		log_info("coord", "%s-%d: %zu records in %lld ms", log->kind->topic, log->idx,
-			 log->load_count, (long long)took_us / 1000);
-	if (log->load_skipped > 0)
-		log_warn("coord", "%s-%d: %zu records or batches were not understood",
-			 log->kind->topic, log->idx, log->load_skipped);
+	if (err == ERR_OK && *got == 0) {
+		load->next = load->end; /* nothing is left up to there */
+	} else if (err == ERR_OK) {
+		err = load_chunk(log, (struct bytes){load->buf, *got});
+	} else if (err == ERR_OFFSET_OUT_OF_RANGE) {
+		start = partition_log_start(log->part);
+		err = start > load->next ? ERR_OK : err; /* was dropped meanwhile */
+		load->next = start;
+	}
+	load->err = err;
 }
 
-bool load_step(struct clog *log)
+void load_slice(struct clog *log)
 {
-	size_t got = 0;
-	int64_t before = log->load_next;
-	uint8_t *data = NULL;
+	struct load *load = &log->load;
+	size_t done_bytes = 0, got;
 
-	if (log->load_next < log->load_end)
-		data = load_read(log, &got);
-	if (got > 0) {
-		struct codec_scratch *scratch = codec_scratch_new(LOAD_BATCH_BYTES_MAX);
-
-		load_chunk(log, (struct bytes){data, got}, scratch);
-		codec_scratch_free(scratch);
+	while (!load_is_over(load) && done_bytes < LOAD_SLICE_BYTES &&
+	       !atomic_load_explicit(&load->cancelled, memory_order_relaxed)) {
+		load_some(log, &got);
+		done_bytes += got;
 	}
-	free(data);
-	if (log->load_next > before && log->load_next < log->load_end)
-		return false;
-	load_log(log);
-	return true;
+}
+
+void load_fini(struct load *load)
+{
+	free(load->buf);
+	codec_scratch_free(load->scratch);
+	load->buf = NULL;
+	load->size_bytes = 0;
+	load->scratch = NULL;
 }

@@ -62,7 +62,7 @@ static enum err marker_end_offsets(struct coord *coord, const struct marker_job 
 	size_t idx = (size_t)partition_idx(part);
 	struct cshard *shard = idx < coord->shards_len ? coord->shards[idx] : NULL;
 
-	if (shard == NULL || !shard->log.loaded || shard->log.part != part)
+	if (shard == NULL || shard->log.state != CLOG_SERVING || shard->log.part != part)
 		return ERR_NOT_LEADER_OR_FOLLOWER;
 	return cshard_end_txn(shard, job, item);
 }

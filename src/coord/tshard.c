@@ -38,10 +38,19 @@ static void tshard_marker(struct clog *log, int64_t producer_id, bool commit)
 {
 }
 
+static void tshard_loaded(struct clog *log);
+
+static void tshard_free_loading(struct clog *log)
+{
+	tshard_free(container_of(log, struct tshard, log));
+}
+
 const struct clog_kind tshard_kind = {
     .topic = "__transaction_state",
     .record = tshard_record,
     .marker = tshard_marker,
+    .loaded = tshard_loaded,
+    .free = tshard_free_loading,
 };
 
 static bool tshard_encode(void *ctx, size_t idx, struct wr *key, struct wr *value)
@@ -215,14 +224,15 @@ struct tshard *tshard_new(struct coord *coord, struct partition *part, int32_t l
 
 	if (shard == NULL)
 		return NULL;
-	shard->txns = txns_new(&coord->txn.cfg, &coord->keep, &coord->txn.deadlines);
+	clog_init(&shard->log, coord, &tshard_kind, part, leader_epoch);
+	shard->txns = txns_new(&coord->txn.cfg, &shard->log.load.keep, &coord->txn.deadlines);
 	if (shard->txns == NULL) {
+		clog_fini(&shard->log);
 		free(shard);
 		return NULL;
 	}
 	txns_set_user(shard->txns, shard);
 	TAILQ_INIT(&shard->ends);
-	clog_init(&shard->log, coord, &tshard_kind, part, leader_epoch);
 	return shard;
 }
 
@@ -287,13 +297,14 @@ enum err tshard_run(struct tshard *shard)
 	return err;
 }
 
-void tshard_loaded(struct tshard *shard)
+static void tshard_loaded(struct clog *log)
 {
+	struct tshard *shard = container_of(log, struct tshard, log);
 	const struct txn_value *value;
 	const void *pos = NULL;
 	struct str id;
 
-	shard->log.loaded = true;
+	txns_take_keep(shard->txns, &log->coord->keep);
 	txns_replay_done(shard->txns, coord_now(shard->log.coord));
 	while (txns_next(shard->txns, &pos, &id, &value))
 		if (txn_is_ending(value->state))

@@ -151,7 +151,8 @@ static void txncoord_drop(struct coord *coord, size_t idx)
 	if (shard == NULL)
 		return;
 	coord->txn.shards[idx] = NULL;
-	tshard_free(shard);
+	if (!loader_cancel(&shard->log))
+		tshard_free(shard);
 }
 
 void txncoord_stop(struct coord *coord)
@@ -202,14 +203,6 @@ static void txncoord_count_partitions(struct coord *coord)
 	coord->txn.partitions_len = topic != NULL ? topic->partitions_len : 0;
 }
 
-static bool txncoord_finish_load(struct tshard *shard)
-{
-	if (!load_step(&shard->log))
-		return false;
-	tshard_loaded(shard);
-	return true;
-}
-
 void txncoord_elected(struct coord *coord, struct partition *part, int32_t leader_epoch)
 {
 	size_t idx = (size_t)partition_idx(part);
@@ -229,24 +222,7 @@ void txncoord_elected(struct coord *coord, struct partition *part, int32_t leade
 		return;
 	}
 	coord->txn.shards[idx] = shard;
-	while (!txncoord_finish_load(shard))
-		if (coord->runs)
-			break;
-	if (!shard->log.loaded)
-		loop_timer_start(&coord->load_timer, 0);
-}
-
-bool txncoord_load(struct coord *coord)
-{
-	for (size_t i = 0; i < coord->txn.shards_len; i++) {
-		struct tshard *shard = coord->txn.shards[i];
-
-		if (shard == NULL || shard->log.loaded)
-			continue;
-		(void)txncoord_finish_load(shard);
-		return true;
-	}
-	return false;
+	loader_begin(&shard->log);
 }
 
 void txncoord_resigned(struct coord *coord, struct partition *part)
@@ -266,6 +242,7 @@ void txncoord_resigned(struct coord *coord, struct partition *part)
 static enum err txncoord_find(struct coord *coord, struct str id, struct tshard **out)
 {
 	size_t idx;
+	enum err err;
 
 	must_be(coord, COORD_MAGIC);
 	*out = NULL;
@@ -276,8 +253,9 @@ static enum err txncoord_find(struct coord *coord, struct str id, struct tshard 
 	idx = (size_t)coord_partition_for(id, coord->txn.partitions_len);
 	if (idx >= coord->txn.shards_len || coord->txn.shards[idx] == NULL)
 		return ERR_NOT_COORDINATOR;
-	if (!coord->txn.shards[idx]->log.loaded)
-		return ERR_COORDINATOR_LOAD_IN_PROGRESS;
+	err = clog_check(&coord->txn.shards[idx]->log);
+	if (err != ERR_OK)
+		return err;
 	*out = coord->txn.shards[idx];
 	txncoord_look(coord);
 	tfx_reset(&coord->txn.fx);
@@ -411,16 +389,23 @@ enum err txncoord_describe(struct coord *coord, struct str id, const struct txn_
 enum err txncoord_list_check(const struct coord *coord)
 {
 	for (size_t i = 0; i < coord->txn.shards_len; i++)
-		if (coord->txn.shards[i] != NULL && !coord->txn.shards[i]->log.loaded)
+		if (coord->txn.shards[i] != NULL && coord->txn.shards[i]->log.state == CLOG_LOADING)
 			return ERR_COORDINATOR_LOAD_IN_PROGRESS;
 	return ERR_OK;
+}
+
+static bool txncoord_serves(const struct coord *coord, size_t idx)
+{
+	const struct tshard *shard = coord->txn.shards[idx];
+
+	return shard != NULL && shard->log.state == CLOG_SERVING;
 }
 
 bool txncoord_list_next(const struct coord *coord, struct txncoord_pos *pos, struct str *id,
 			const struct txn_value **value)
 {
 	for (; pos->shard < coord->txn.shards_len; pos->shard++, pos->txn = NULL)
-		if (coord->txn.shards[pos->shard] != NULL &&
+		if (txncoord_serves(coord, pos->shard) &&
 		    txns_next(coord->txn.shards[pos->shard]->txns, &pos->txn, id, value))
 			return true;
 	return false;
@@ -431,7 +416,7 @@ size_t txncoord_len(const struct coord *coord)
 	size_t len = 0;
 
 	for (size_t i = 0; i < coord->txn.shards_len; i++)
-		if (coord->txn.shards[i] != NULL)
+		if (txncoord_serves(coord, i))
 			len += txns_len(coord->txn.shards[i]->txns);
 	return len;
 }

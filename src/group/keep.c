@@ -12,6 +12,12 @@ static void *keep_count(struct keep *keep, void *ptr)
 	return ptr;
 }
 
+void keep_move(struct keep *from, struct keep *to)
+{
+	to->used_bytes += from->used_bytes;
+	from->used_bytes = 0;
+}
+
 bool keep_takes_new(const struct keep *keep)
 {
 	return keep->unlimited || keep->used_bytes < keep->cap_bytes - keep->cap_bytes / 4;

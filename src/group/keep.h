@@ -18,6 +18,8 @@ struct keep {
 	bool unlimited; /* while a log is replayed */
 };
 
+/* All that `from` has counted is counted by `to`. */
+void keep_move(struct keep *from, struct keep *to);
 /* Is there room for a group that is not there yet? */
 bool keep_takes_new(const struct keep *keep);
 /* Zeroed. NULL over the cap. */

@@ -3,7 +3,7 @@
  *
  * Start: lock the directories, read and remove the marks of the clean stop, open every log on all
  * workers, replay the metadata, bind, elect, hand the image to every loop, load the groups, and
- * only then accept.
+ * accept when that is done, or after a second while it goes on.
  *
  * Stop: the coordinators let go of who waits; net answers what is under way and closes; the
  * controller hands its partitions on in the metadata; the io loops end; every log is closed; the
@@ -32,6 +32,8 @@
 #include "partition/space.h"
 
 #define IO_LOOPS_MAX 8
+/* Listeners wait for the groups no longer than this; what is not loaded then says so. */
+#define LOAD_WAIT_MS 1000
 
 struct broker {
 	const struct config *config;
@@ -59,7 +61,8 @@ struct broker {
 	ev_signal term, interrupt;
 	struct mail net_stopped;
 	struct controller_wait handed_on;
-	bool stopping, handed;
+	bool runs, stopping, handed;
+	bool stop_asked; /* before it ran */
 	enum err err;
 };
 
@@ -319,6 +322,16 @@ static int broker_cold_max(const struct broker *broker)
 	return share > 1 ? (int)share : 1;
 }
 
+/* As many as there are cores to replay with, and disks to be kept busy; half of the workers. */
+static int64_t broker_loads_max(const struct broker *broker)
+{
+	int64_t half = config_int64(broker->config, CONFIG_BACKGROUND_THREADS) / 2;
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	int64_t wanted = cores < 2 ? 2 : cores;
+
+	return half < 1 ? 1 : half < wanted ? half : wanted;
+}
+
 static enum err broker_lead(struct broker *broker)
 {
 	struct coord_options options = {
@@ -327,6 +340,8 @@ static enum err broker_lead(struct broker *broker)
 	    .config = broker->config,
 	    .controller = broker->controller,
 	    .box = &broker->control.box,
+	    .workers = broker->workers,
+	    .loads_max = (size_t)broker_loads_max(broker),
 	};
 
 	broker->api.producer_ids = options.ids = producer_ids_new(broker->controller);
@@ -345,38 +360,6 @@ static enum err broker_lead(struct broker *broker)
 	broker->api.node_id = config_node_id(broker->config);
 	logdirs_watch(broker->dirs.all, broker->control.api.loop, broker_on_dir_failed, broker);
 	return controller_start(broker->controller);
-}
-
-enum err broker_new(const struct config *config, const struct clock *clock, bool with_network,
-		    struct broker **out)
-{
-	struct broker *broker = calloc(1, sizeof(*broker));
-	enum err err;
-
-	*out = broker;
-	if (broker == NULL)
-		return ERR_NOMEM;
-	broker->config = config;
-	broker->clock = clock;
-	broker->api.config = config;
-	broker->api.clock = clock;
-	broker->workers = worker_pool_new((int)config_int64(config, CONFIG_BACKGROUND_THREADS));
-	err = dirs_open(&broker->dirs, config, clock);
-	if (err == ERR_OK)
-		err = broker_make_loops(broker);
-	if (err == ERR_OK)
-		err = broker_open_logs(broker);
-	if (err == ERR_OK)
-		err = broker_listen(broker, with_network);
-	if (err == ERR_OK)
-		err = broker_open_metadata(broker);
-	if (err == ERR_OK)
-		err = broker_lead(broker);
-	/* What was acknowledged only when it was on disk is there again, for consumers to see. */
-	worker_pool_drain(broker->workers);
-	if (err == ERR_OK && broker->listen.net != NULL)
-		err = net_open(broker->listen.net);
-	return err;
 }
 
 /* -- stopping -------------------------------------------------------------------------------------
@@ -427,7 +410,12 @@ static void broker_stop(struct broker *broker)
 
 static void broker_on_signal(struct ev_loop *ev, ev_signal *watcher, int events)
 {
-	broker_stop(watcher->data);
+	struct broker *broker = watcher->data;
+
+	if (broker->runs)
+		broker_stop(broker);
+	else
+		broker->stop_asked = true;
 }
 
 static void broker_watch_signal(struct broker *broker, ev_signal *watcher, int number)
@@ -435,6 +423,20 @@ static void broker_watch_signal(struct broker *broker, ev_signal *watcher, int n
 	ev_signal_init(watcher, broker_on_signal, number);
 	watcher->data = broker;
 	ev_signal_start(loop_ev(broker->control.api.loop), watcher);
+}
+
+static void broker_watch_signals(struct broker *broker)
+{
+	broker_watch_signal(broker, &broker->term, SIGTERM);
+	broker_watch_signal(broker, &broker->interrupt, SIGINT);
+}
+
+static void broker_unwatch_signals(struct broker *broker)
+{
+	if (broker->control.api.loop == NULL)
+		return;
+	ev_signal_stop(loop_ev(broker->control.api.loop), &broker->term);
+	ev_signal_stop(loop_ev(broker->control.api.loop), &broker->interrupt);
 }
 
 static enum err broker_start_loops(struct broker *broker)
@@ -512,7 +514,8 @@ static enum err broker_close_logs(struct broker *broker)
 	broker_stop_retention(broker);
 	broker_stop_cleaner(broker);
 	broker_stop_checkpointer(broker);
-	worker_pool_drain(broker->workers);
+	/* Loads that were cut short hold their partitions until they are home. */
+	broker_settle(broker);
 	flusher_free(broker->flusher);
 	broker->flusher = NULL;
 	worker_pool_drain(broker->workers);
@@ -531,22 +534,85 @@ static enum err broker_close_logs(struct broker *broker)
 
 enum err broker_run(struct broker *broker)
 {
-	broker_watch_signal(broker, &broker->term, SIGTERM);
-	broker_watch_signal(broker, &broker->interrupt, SIGINT);
 	/* What the start has used of the heap lies between what stays, so only this gives it back.
 	 */
 	malloc_trim(0);
 	log_info("broker", "node %d is ready", config_node_id(broker->config));
 	broker->err = broker_start_loops(broker);
+	broker->runs = true;
+	if (broker->stop_asked)
+		broker_stop(broker);
 	loop_run(broker->control.api.loop);
 	broker_end_loops(broker);
-	ev_signal_stop(loop_ev(broker->control.api.loop), &broker->term);
-	ev_signal_stop(loop_ev(broker->control.api.loop), &broker->interrupt);
+	broker_unwatch_signals(broker);
 	if (broker->err == ERR_OK)
 		broker->err = broker_close_logs(broker);
 	if (broker->err == ERR_OK)
 		log_info("broker", "stopped");
 	return broker->err;
+}
+
+/* -- starting -------------------------------------------------------------------------------------
+ */
+
+static void broker_on_load_wait(struct ev_loop *ev, ev_timer *timer, int events)
+{
+}
+
+/* The loops are turned by hand until the groups are loaded, or it takes too long. */
+static void broker_await_load(struct broker *broker)
+{
+	struct ev_loop *ev = loop_ev(broker->control.api.loop);
+	ev_timer limit;
+
+	/* What was acknowledged only when it was on disk is there again, for consumers to see. */
+	worker_pool_drain(broker->workers);
+	ev_timer_init(&limit, broker_on_load_wait, LOAD_WAIT_MS / 1e3, 0);
+	ev_now_update(ev);
+	ev_timer_start(ev, &limit);
+	while (coord_is_loading(broker->coord) && ev_is_active(&limit) && !broker->stop_asked &&
+	       broker->err == ERR_OK) {
+		loop_turn(broker->control.api.loop, true);
+		for (size_t i = 0; i < broker->io_len; i++)
+			loop_turn(broker->io[i].api.loop, false);
+	}
+	ev_timer_stop(ev, &limit);
+	if (coord_is_loading(broker->coord))
+		log_info("broker", "serving while groups and transactions are being loaded");
+}
+
+enum err broker_new(const struct config *config, const struct clock *clock, bool with_network,
+		    struct broker **out)
+{
+	struct broker *broker = calloc(1, sizeof(*broker));
+	enum err err;
+
+	*out = broker;
+	if (broker == NULL)
+		return ERR_NOMEM;
+	broker->config = config;
+	broker->clock = clock;
+	broker->api.config = config;
+	broker->api.clock = clock;
+	broker->workers = worker_pool_new((int)config_int64(config, CONFIG_BACKGROUND_THREADS));
+	err = dirs_open(&broker->dirs, config, clock);
+	if (err == ERR_OK)
+		err = broker_make_loops(broker);
+	if (err == ERR_OK)
+		err = broker_open_logs(broker);
+	if (err == ERR_OK)
+		err = broker_listen(broker, with_network);
+	if (err == ERR_OK)
+		err = broker_open_metadata(broker);
+	if (err == ERR_OK)
+		err = broker_lead(broker);
+	if (err == ERR_OK && with_network)
+		broker_watch_signals(broker);
+	if (err == ERR_OK)
+		broker_await_load(broker);
+	if (err == ERR_OK && broker->listen.net != NULL)
+		err = net_open(broker->listen.net);
+	return err;
 }
 
 /* -- without a network ----------------------------------------------------------------------------
@@ -602,9 +668,12 @@ void broker_free(struct broker *broker)
 {
 	if (broker == NULL)
 		return;
+	broker_unwatch_signals(broker);
 	broker_stop_retention(broker);
 	broker_stop_cleaner(broker);
 	broker_stop_checkpointer(broker);
+	if (broker->coord != NULL)
+		coord_end_loads(broker->coord);
 	broker_settle(broker);
 	broker_free_rooms(broker);
 	broker_settle(broker);

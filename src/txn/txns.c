@@ -50,6 +50,13 @@ void txns_free(struct txns *txns)
 	keep_free(txns->keep, txns);
 }
 
+void txns_take_keep(struct txns *txns, struct keep *keep)
+{
+	must_be(txns, TXNS_MAGIC);
+	keep_move(txns->keep, keep);
+	txns->keep = keep;
+}
+
 void txns_set_user(struct txns *txns, void *user)
 {
 	txns->user = user;

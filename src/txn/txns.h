@@ -37,6 +37,9 @@ struct txns;
 struct txns *txns_new(const struct txns_cfg *cfg, struct keep *keep,
 		      struct deadlines *deadlines) must_check;
 void txns_free(struct txns *txns);
+/* What it keeps counts against this one from now on, and no more against the one it was made with.
+ */
+void txns_take_keep(struct txns *txns, struct keep *keep);
 /* One pointer for whoever sits above. */
 void txns_set_user(struct txns *txns, void *user);
 void *txns_user(const struct txns *txns);

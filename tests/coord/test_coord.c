@@ -167,28 +167,6 @@ static void a_group_too_large_for_the_log_is_an_error(void **state)
 	assert_int_equal(b.err, ERR_UNKNOWN_SERVER_ERROR);
 }
 
-static void a_long_log_is_loaded_in_pieces(void **state)
-{
-	struct world *w = *state;
-	struct asker a;
-
-	for (int i = 0; i < 5000; i++) {
-		assert_int_equal(world_commit(w, &a, "g", i, i), ERR_OK);
-		world_turn(w);
-	}
-	world_turn(w);
-	w->coord->runs = true;
-	coord_on_resigned(w->coord, w->part);
-	coord_on_elected(w->coord, w->part, 1);
-	assert_int_equal(world_commit(w, &a, "g", 0, 1), ERR_COORDINATOR_LOAD_IN_PROGRESS);
-	assert_false(a.sent);
-	assert_int_equal(coord_list_check(w->coord), ERR_COORDINATOR_LOAD_IN_PROGRESS);
-	assert_int_equal(coord_heartbeat(w->coord, STR("g"), STR("m"), STR_NULL, 1), ERR_OK);
-	while (coord_list_check(w->coord) != ERR_OK)
-		world_turn(w);
-	assert_int_equal(world_fetch(w, "g", "t", 4999), 4999);
-}
-
 static void deleted_topics_lose_their_offsets(void **state)
 {
 	struct world *w = *state;
@@ -248,7 +226,6 @@ int main(void)
 	    world_test(who_waits_is_told_when_the_partition_goes),
 	    world_test(a_long_list_is_several_batches),
 	    world_test(a_group_too_large_for_the_log_is_an_error),
-	    world_test(a_long_log_is_loaded_in_pieces),
 	    world_test(deleted_topics_lose_their_offsets),
 	    world_test(groups_are_listed_described_and_deleted),
 	    cmocka_unit_test(groups_are_placed_as_kafka_places_them),

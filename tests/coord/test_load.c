@@ -20,12 +20,14 @@ static void load_golden(struct world *w, const char *name)
 	arena_init(&arena, 1 << 20);
 	while (rest.len > 0) {
 		assert_int_equal(batch_header_read(rest, &header), ERR_OK);
-		load_batch(&w->coord->shards[0]->log, (struct bytes){rest.ptr, header.size_bytes}, NULL,
-			   &arena);
+		assert_int_equal(load_batch(&w->coord->shards[0]->log,
+					    (struct bytes){rest.ptr, header.size_bytes}, NULL,
+					    &arena),
+				 ERR_OK);
 		rest.ptr += header.size_bytes;
 		rest.len -= header.size_bytes;
 	}
-	assert_int_equal(w->coord->shards[0]->log.load_skipped, 0);
+	assert_int_equal(w->coord->shards[0]->log.load.skipped, 0);
 	arena_fini(&arena);
 	free(data);
 }

@@ -72,8 +72,8 @@ static void the_transactions_of_stock_kafka_come_back(void **state)
 	const struct txn_value *value;
 
 	while (next_batch(&rest, &batch))
-		load_batch(&w->shard.log, batch, NULL, &w->arena);
-	assert_int_equal(w->shard.log.load_skipped, 0);
+		assert_int_equal(load_batch(&w->shard.log, batch, NULL, &w->arena), ERR_OK);
+	assert_int_equal(w->shard.log.load.skipped, 0);
 	assert_int_equal(txns_len(w->shard.txns), 5);
 	value = txns_find_value(w->shard.txns, STR("one"));
 	assert_int_equal(value->state, TXN_COMPLETE_COMMIT);

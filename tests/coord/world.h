@@ -18,7 +18,7 @@
 #include "partition/flush.h"
 
 struct world {
-	char root[64];
+	char root[64], name[40];
 	char *dir;
 	struct clock_fake clock;
 	struct loop *loop;
@@ -32,6 +32,7 @@ struct world {
 	struct partition_rules rules;
 	struct partition *part;
 	struct coord *coord;
+	bool on_workers; /* loads are, from the next election on */
 };
 
 /* A request as a handler keeps it. */
@@ -93,6 +94,8 @@ static inline void world_elect(struct world *w)
 {
 	struct coord_options options = {.loop = w->loop, .clock = &w->clock.clock, .box = &w->box};
 
+	if (w->on_workers)
+		options.workers = w->workers;
 	w->coord = coord_new(&options);
 	assert_non_null(w->coord);
 	w->coord->cfg.initial_delay_ms = 0;
@@ -100,14 +103,15 @@ static inline void world_elect(struct world *w)
 	coord_on_elected(w->coord, w->part, 0);
 }
 
-static inline int world_setup(void **state)
+static inline int world_setup_topic(void **state, const char *topic)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct plog *log;
 
 	strcpy(w->root, "/tmp/barnabas-coord-XXXXXX");
 	assert_non_null(mkdtemp(w->root));
-	w->dir = file_path(w->root, "__consumer_offsets-0");
+	snprintf(w->name, sizeof(w->name), "%s-0", topic);
+	w->dir = file_path(w->root, w->name);
 	clock_fake_init(&w->clock, 1700000000000);
 	w->loop = loop_new("test", &w->clock.clock);
 	wake_box_init(&w->box, w->loop);
@@ -124,17 +128,22 @@ static inline int world_setup(void **state)
 					    .flush_messages = INT64_MAX,
 					    .flush_ms = INT64_MAX};
 	assert_int_equal(plog_create(&log, &w->plog_env, &w->cfg, w->dir, uuid_of(1, 2)), ERR_OK);
-	w->part = partition_new(&w->env, STR("__consumer_offsets"), uuid_of(1, 2), 0, log, 0, true,
-				&w->rules);
+	w->part = partition_new(&w->env, str_of(topic), uuid_of(1, 2), 0, log, 0, true, &w->rules);
 	assert_non_null(w->part);
 	world_elect(w);
 	*state = w;
 	return 0;
 }
 
+static inline int world_setup(void **state)
+{
+	return world_setup_topic(state, "__consumer_offsets");
+}
+
 static inline void world_restart(struct world *w)
 {
 	coord_stop(w->coord);
+	worker_pool_drain(w->workers);
 	loop_turn(w->loop, false);
 	coord_free(w->coord);
 	world_elect(w);
