@@ -125,8 +125,11 @@ class Asker:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.sendall(frames.framed(frame))
 
-    def ask(self, api, version, **values):
+    def begin(self, api, version, **values):
         self.send(frames.request(api, version, **values))
+
+    def end(self, api, version):
+        """Waits for the answer to what was begun."""
         size = self._take(4)
         data = None if size is None else self._take(struct.unpack(">i", size)[0])
         if data is None:
@@ -135,3 +138,7 @@ class Asker:
         reader = wire.Reader(data)
         reader.take("i")
         return decode(api, version, reader)
+
+    def ask(self, api, version, **values):
+        self.begin(api, version, **values)
+        return self.end(api, version)

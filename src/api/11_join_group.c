@@ -41,9 +41,12 @@ static void join_group_put(struct req *req, const struct join_answer *answer,
 	res->error_code = errcode_of(answer->err);
 	res->generation_id = answer->generation;
 	res->protocol_type = answer->protocol_type;
-	res->protocol_name = answer->protocol;
-	if (answer->protocol.ptr == NULL && req->header.api_version < VERSION_PROTOCOL_TYPE)
-		res->protocol_name = STR("");
+	/* A protocol may have no name, too. */
+	if (answer->protocol.len > 0)
+		res->protocol_name = answer->protocol;
+	else
+		res->protocol_name =
+		    req->header.api_version < VERSION_PROTOCOL_TYPE ? STR("") : STR_NULL;
 	res->leader = answer->leader;
 	res->skip_assignment = answer->skip_assignment;
 	res->member_id = answer->member_id;

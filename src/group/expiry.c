@@ -15,13 +15,11 @@
 struct expiry_rule {
 	bool applies;
 	bool by_state; /* since the group became empty; else since the commit */
-	struct subscription sub;
 };
 
-static void expiry_rule_for(const struct group *group, struct arena *arena,
-			    struct expiry_rule *rule)
+static void expiry_rule_for(const struct group *group, struct expiry_rule *rule)
 {
-	*rule = (struct expiry_rule){.sub = {.known = true}};
+	*rule = (struct expiry_rule){0};
 	rule->applies = group->type == GROUP_CONSUMER;
 	if (group->type != GROUP_CLASSIC)
 		return;
@@ -29,8 +27,7 @@ static void expiry_rule_for(const struct group *group, struct arena *arena,
 		rule->applies = true;
 		rule->by_state = group->protocol_type.ptr != NULL && group->since_ms >= 0;
 	} else if (group_is_consumer(group) && group_is(group, STATE_STABLE)) {
-		subscription_read(group, arena, &rule->sub);
-		rule->applies = rule->sub.known;
+		rule->applies = group->subscription.known;
 	}
 }
 
@@ -53,11 +50,11 @@ static bool expiry_look(const struct group *group, struct moment now, struct fx 
 	struct expiry_rule rule;
 	bool all_old = true;
 
-	expiry_rule_for(group, &fx->arena, &rule);
+	expiry_rule_for(group, &rule);
 	if (!rule.applies)
 		return true;
 	for (struct topic_offsets *topic = group->topics; topic != NULL; topic = topic->hh.next) {
-		bool wanted = subscription_has(&rule.sub, topic->name) ||
+		bool wanted = subscription_has(group, topic->name) ||
 			      consumer_is_subscribed(group->consumer, topic->name);
 
 		for (size_t i = 0; i < topic->parts_len; i++) {

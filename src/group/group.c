@@ -60,7 +60,7 @@ bool group_shares_protocol(const struct group *group, struct str type,
 	       protocols_share(group->protocols, HASH_COUNT(group->members), protocols, len);
 }
 
-/* Each member votes for the first of its protocols that all share. On a tie the earliest wins. */
+/* Each member votes for the first of its protocols that all share. */
 struct str group_vote(const struct group *group)
 {
 	struct str best;
@@ -140,6 +140,7 @@ void group_clear(struct group *group, enum err err, struct fx *fx)
 	must(group->joining == 0 && group->syncs_missing == 0 && group->protocols == NULL);
 	keep_free_str(keep, &group->protocol_type);
 	keep_free_str(keep, &group->protocol);
+	subscription_drop(group);
 	group->state = group->previous = STATE_EMPTY;
 	group->generation = 0;
 	group->since_ms = -1;

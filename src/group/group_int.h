@@ -82,6 +82,13 @@ struct foreign_key {
 	uint8_t key[];
 };
 
+/* The topics that a group of consumers subscribed to when its generation began. */
+struct subscription {
+	bool known;	    /* false: no generation yet, or its members speak something else */
+	struct str *topics; /* sorted, without doubles; one block with the names */
+	size_t topics_len;
+};
+
 struct group {
 	struct shard *shard;
 	struct str id;
@@ -97,7 +104,8 @@ struct group {
 	struct member *members, *statics;
 	struct pending *pending;
 	struct protocol_count *protocols;
-	size_t joining;	      /* members whose JoinGroup waits */
+	size_t joining; /* members whose JoinGroup waits */
+	struct subscription subscription;
 	size_t syncs_missing; /* members that have not sent SyncGroup in this generation */
 	bool new_member_added;
 	int32_t delay_ms, delay_left_ms; /* of the initial rebalance that runs */
@@ -231,12 +239,10 @@ void foreign_clear(struct group *group);
 void foreign_emit_tombstones(const struct group *group, struct fx *fx);
 
 /* -- subscription.c -- */
-struct subscription {
-	bool known;	    /* false: members speak something else, so assume everything */
-	struct str *topics; /* sorted */
-	size_t topics_len;
-};
-void subscription_read(const struct group *group, struct arena *arena, struct subscription *out);
-bool subscription_has(const struct subscription *sub, struct str topic);
+/* At the begin of a generation: of the members as they are now. */
+void subscription_update(struct group *group);
+void subscription_drop(struct group *group);
+/* What consumers subscribe to that we cannot read may be anything. */
+bool subscription_has(const struct group *group, struct str topic);
 
 #endif

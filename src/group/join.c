@@ -183,7 +183,11 @@ static enum err join_again(struct group *group, struct moment now, const struct 
 	return ERR_OK;
 }
 
-/* group.max.size: who is in may come again, as long as there is room among those who have come. */
+/*
+ * group.max.size: who is in may come again, as long as there is room among those who have come. So
+ * may a static member whose id is not known yet to whoever runs it now; Kafka refuses it until its
+ * session is over, which helps nobody.
+ */
 static bool join_has_room(const struct group *group, const struct join_ask *ask)
 {
 	const struct member *member = ask->member_id.len > 0
@@ -198,16 +202,26 @@ static bool join_has_room(const struct group *group, const struct join_ask *ask)
 	return member != NULL || HASH_COUNT(group->members) < size_max;
 }
 
+/* The group is full: who was in, or had an id, is out. */
+static void join_refuse_full(struct group *group, const struct join_ask *ask, struct fx *fx)
+{
+	struct member *member = member_find(group, ask->member_id);
+	struct pending *pending = pending_find(group, ask->member_id);
+
+	if (member != NULL)
+		member_remove(member, ERR_GROUP_MAX_SIZE_REACHED, fx);
+	if (pending != NULL)
+		pending_remove(pending);
+	fx_join_failed(fx, ask->who, ERR_GROUP_MAX_SIZE_REACHED, STR(""));
+}
+
 static void join_existing(struct group *group, struct moment now, const struct join_ask *ask,
 			  struct fx *fx)
 {
-	struct member *member = member_find(group, ask->member_id);
 	enum err err;
 
 	if (!join_has_room(group, ask)) {
-		if (member != NULL)
-			member_remove(member, ERR_GROUP_MAX_SIZE_REACHED, fx);
-		fx_join_failed(fx, ask->who, ERR_GROUP_MAX_SIZE_REACHED, STR(""));
+		join_refuse_full(group, ask, fx);
 		return;
 	}
 	if (!group_shares_protocol(group, ask->protocol_type, ask->protocols, ask->protocols_len))

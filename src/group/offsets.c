@@ -255,20 +255,18 @@ enum err offsets_delete(struct shard *shard, struct str group_id, struct offset_
 			size_t offsets_len, struct fx *fx)
 {
 	const struct group *group = shard_find(shard, group_id);
-	struct subscription sub;
 	enum err err = offsets_check_delete(group);
 
 	if (group_id.len == 0)
 		return ERR_INVALID_GROUP_ID;
 	if (err != ERR_OK)
 		return err;
-	subscription_read(group, &fx->arena, &sub);
 	for (size_t i = 0; i < offsets_len; i++) {
 		const struct partition_offset *of =
 		    offsets_find(group, offsets[i].topic, offsets[i].partition);
 
 		offsets[i].err = ERR_OK;
-		if (subscription_has(&sub, offsets[i].topic) ||
+		if (subscription_has(group, offsets[i].topic) ||
 		    consumer_is_subscribed(group->consumer, offsets[i].topic))
 			offsets[i].err = ERR_GROUP_SUBSCRIBED_TO_TOPIC;
 		else if (of != NULL)

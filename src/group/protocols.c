@@ -1,5 +1,6 @@
 /* Lists of protocols and the count of who offers them. See protocols.h. */
 #include "group/protocols.h"
+#include "group/jstr.h"
 
 /* -- lists --------------------------------------------------------------------------------------
  */
@@ -150,14 +151,30 @@ bool protocols_vote(struct protocol_count *all, size_t members, const struct joi
 	return true;
 }
 
+/* Where a Java HashMap of so many names would have this one: Kafka walks through such a map. */
+static uint32_t protocols_place(struct str name, size_t names)
+{
+	uint32_t hash = (uint32_t)jstr_hash(name), size = 16;
+
+	while (names > size - size / 4)
+		size *= 2;
+	return (hash ^ hash >> 16) & (size - 1);
+}
+
 struct str protocols_elect(struct protocol_count *all)
 {
 	struct str best = STR_NULL;
-	size_t best_votes = 0;
+	size_t best_votes = 0, names = 0;
 
+	for (struct protocol_count *c = all; c != NULL; c = c->hh.next)
+		names += c->votes > 0;
 	for (struct protocol_count *c = all; c != NULL; c = c->hh.next) {
-		if (c->votes > best_votes) {
-			best = (struct str){c->name, c->name_len};
+		struct str name = {c->name, c->name_len};
+
+		if (c->votes > best_votes ||
+		    (c->votes > 0 && c->votes == best_votes &&
+		     protocols_place(name, names) < protocols_place(best, names))) {
+			best = name;
 			best_votes = c->votes;
 		}
 		c->votes = 0;

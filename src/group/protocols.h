@@ -36,7 +36,11 @@ bool protocols_share(const struct protocol_count *all, size_t members,
 /* A member votes for the first of its protocols that all share. False: there is none. */
 bool protocols_vote(struct protocol_count *all, size_t members, const struct join_protocol *list,
 		    size_t len);
-/* The one with most votes, of equals the one offered first; null without votes. Ends the vote. */
+/*
+ * The one with most votes; of equals the one that Kafka would choose, so that members which move
+ * from a broker of one kind to one of the other find the same protocol. Null without votes. Ends
+ * the vote.
+ */
 struct str protocols_elect(struct protocol_count *all);
 
 #endif

@@ -153,6 +153,7 @@ void rebalance_complete(struct group *group, struct moment now, struct fx *fx)
 	group->generation = group->generation == INT32_MAX ? 1 : group->generation + 1;
 	if (group->members == NULL) {
 		keep_free_str(keep, &group->protocol);
+		subscription_update(group);
 		group_set_state(group, STATE_EMPTY, now);
 		group_emit(group, false, fx);
 		fx_note(fx, "group %.*s: empty, generation %d", STR_ARG(group->id),
@@ -160,6 +161,7 @@ void rebalance_complete(struct group *group, struct moment now, struct fx *fx)
 		return;
 	}
 	group_set_str(group, &group->protocol, group_vote(group));
+	subscription_update(group);
 	group_set_state(group, STATE_COMPLETING, now);
 	rebalance_begin_sync(group, now, fx);
 	fx_note(fx, "group %.*s: generation %d with %u members, protocol %.*s", STR_ARG(group->id),

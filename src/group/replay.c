@@ -48,6 +48,7 @@ static void replay_group(struct group *group, const struct fx_record *record)
 	for (size_t i = 0; i < value->members_len; i++)
 		replay_member(group, value, &value->members[i]);
 	group->state = group->members != NULL ? STATE_STABLE : STATE_EMPTY;
+	subscription_update(group);
 }
 
 static void replay_offset(struct group *group, const struct fx_record *record, int64_t producer_id)

@@ -137,6 +137,51 @@ static void the_protocol_with_most_votes_wins(void **state)
 	assert_int_equal(b.members_len, 0);
 }
 
+/* Measured on Apache Kafka 4.3.1: its hash map has "range" before "roundrobin". */
+static void r5_a_tied_vote_ends_as_in_kafka(void **state)
+{
+	struct world *w = *state;
+	struct asker a, b;
+	static const struct join_protocol lists[2][2] = {
+	    {{{"roundrobin", 10}, {(const uint8_t *)"1", 1}},
+	     {{"range", 5}, {(const uint8_t *)"2", 1}}},
+	    {{{"range", 5}, {(const uint8_t *)"2", 1}},
+	     {{"roundrobin", 10}, {(const uint8_t *)"1", 1}}}};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct join_ask ask = world_join_ask(i == 0 ? &a : &b, "");
+
+		ask.protocols = lists[i];
+		ask.protocols_len = 2;
+		world_join(w, &ask);
+	}
+	world_advance(w, 0);
+	assert_string_equal(a.protocol, "range");
+	assert_string_equal(b.protocol, "range");
+}
+
+static void r5_a_full_group_forgets_the_id_it_gave(void **state)
+{
+	struct world *w = *state;
+	struct asker a, b, c;
+	struct join_ask ask;
+	char id[64];
+
+	w->cfg.size_max = 2;
+	world_stable(w, &a);
+	ask = world_join_ask(&b, "");
+	ask.wants_member_id = true;
+	world_join(w, &ask);
+	assert_int_equal(b.err, ERR_MEMBER_ID_REQUIRED);
+	memcpy(id, b.member_id, sizeof(id));
+	world_join_old(w, &c, "");
+	ask = world_join_ask(&b, id);
+	w->cfg.size_max = 1;
+	world_join(w, &ask);
+	assert_int_equal(b.err, ERR_GROUP_MAX_SIZE_REACHED);
+	assert_int_equal(world_leave(w, id, NULL), ERR_UNKNOWN_MEMBER_ID);
+}
+
 static void the_group_has_a_largest_size(void **state)
 {
 	struct world *w = *state;
@@ -359,7 +404,9 @@ int main(void)
 	    world_test(a_rebalance_waits_for_an_id_that_is_out),
 	    world_test(members_must_share_type_and_protocol),
 	    world_test(the_protocol_with_most_votes_wins),
+	    world_test(r5_a_tied_vote_ends_as_in_kafka),
 	    world_test(the_group_has_a_largest_size),
+	    world_test(r5_a_full_group_forgets_the_id_it_gave),
 	    world_test(memory_is_refused_at_the_cap),
 	    world_test(the_last_quarter_of_the_memory_is_for_groups_that_are_there),
 	    world_test(a_group_that_could_not_be_written_is_not_there),

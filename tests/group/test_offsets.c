@@ -216,6 +216,43 @@ static void offsets_of_subscribed_topics_stay(void **state)
 	assert_int_equal(world_fetch(w, "u", 0), -1);
 }
 
+/* Who has only asked to join has no say yet; who has left has one until the next generation. */
+static void r5_subscriptions_are_those_of_the_generation(void **state)
+{
+	struct world *w = *state;
+	struct asker a, b;
+	struct offset_entry entries[2] = {{.topic = STR("t")}, {.topic = STR("u")}};
+	static const struct join_protocol other[] = {
+	    {{"range", 5}, {(const uint8_t *)"\0\0\0\0\0\1\0\1u\377\377\377\377", 13}}};
+	struct join_ask ask = world_join_ask(&b, "");
+
+	world_stable(w, &a);
+	ask.protocols = other;
+	world_join(w, &ask);
+	assert_int_equal(offsets_delete(w->shard, STR("g"), entries, 2, &w->fx), ERR_OK);
+	world_run(w);
+	assert_int_equal(entries[0].err, ERR_GROUP_SUBSCRIBED_TO_TOPIC);
+	assert_int_equal(entries[1].err, ERR_OK);
+	world_leave(w, a.member_id, NULL);
+	assert_string_equal(world_state(w), "CompletingRebalance 1");
+	assert_int_equal(offsets_delete(w->shard, STR("g"), entries, 2, &w->fx), ERR_OK);
+	world_run(w);
+	assert_int_equal(entries[0].err, ERR_OK);
+	assert_int_equal(entries[1].err, ERR_GROUP_SUBSCRIBED_TO_TOPIC);
+}
+
+static void r5_before_the_first_generation_all_topics_stay(void **state)
+{
+	struct world *w = *state;
+	struct asker a;
+	struct offset_entry entry = {.topic = STR("t")};
+
+	world_join_old(w, &a, "");
+	assert_int_equal(offsets_delete(w->shard, STR("g"), &entry, 1, &w->fx), ERR_OK);
+	world_run(w);
+	assert_int_equal(entry.err, ERR_GROUP_SUBSCRIBED_TO_TOPIC);
+}
+
 static void offsets_of_other_protocols_stay_while_there_are_members(void **state)
 {
 	struct world *w = *state;
@@ -364,6 +401,8 @@ int main(void)
 	    world_test(a_later_plain_commit_stands_against_a_transaction),
 	    world_test(deleting_an_offset_deletes_what_is_pending),
 	    world_test(offsets_of_subscribed_topics_stay),
+	    world_test(r5_subscriptions_are_those_of_the_generation),
+	    world_test(r5_before_the_first_generation_all_topics_stay),
 	    world_test(offsets_of_other_protocols_stay_while_there_are_members),
 	    world_test(only_empty_groups_are_deleted),
 	    world_test(an_empty_group_expires_after_its_retention),
