@@ -27,7 +27,8 @@ struct sim_log {
 	struct arena arena;
 	struct sim_entry *entries;
 	size_t len, size;
-	int64_t next; /* offset */
+	int64_t next;	/* offset */
+	bool compacted; /* once */
 };
 
 void sim_log_init(struct sim_log *log);

@@ -39,6 +39,7 @@ static uint64_t sim_seed, sim_step;
 struct sim_client {
 	char id[24], instance[24];
 	bool is_static, alive, by_pattern;
+	bool unsure;	/* an answer was lost: it says and asks for everything next */
 	unsigned wants; /* topics, as bits */
 	int32_t epoch;
 	struct tp owned[SIM_TOPICS * SIM_PARTS]; /* what it uses */
@@ -331,6 +332,7 @@ static void sim_beat(struct sim *sim, struct sim_client *client, int32_t epoch, 
 		ask.regex = client->by_pattern ? STR("a.*|c") : STR("");
 	if (ask.has_topics && rnd_below(&sim->dice, 3) == 0)
 		ask.assignor = rnd_below(&sim->dice, 2) == 0 ? STR("range") : STR("uniform");
+	client->unsure = true;
 	fx_reset(&sim->fx);
 	err = consumer_heartbeat(sim->shard, sim->now, &ask, &sim->fx, &answer);
 	if (err == ERR_OK)
@@ -342,6 +344,7 @@ static void sim_beat(struct sim *sim, struct sim_client *client, int32_t epoch, 
 		sim_forget(client);
 	} else if (err == ERR_OK && !sim_chance(sim, 5)) { /* else the answer is lost */
 		client->alive = true;
+		client->unsure = false;
 		sim_take(sim, client, &answer);
 	} else if (err == ERR_FENCED_MEMBER_EPOCH || err == ERR_UNKNOWN_MEMBER_ID ||
 		   err == ERR_GROUP_ID_NOT_FOUND || err == ERR_FENCED_INSTANCE_ID) {
@@ -373,7 +376,8 @@ static void sim_act(struct sim *sim, struct sim_client *client)
 			client->wants = 1 + (unsigned)rnd_below(&sim->dice, 15);
 		if (sim->quiet || sim_chance(sim, 70))
 			sim_obey(client);
-		sim_beat(sim, client, client->epoch, sim->quiet || sim_chance(sim, 30));
+		sim_beat(sim, client, client->epoch,
+			 client->unsure || sim->quiet || sim_chance(sim, 30));
 	}
 }
 
@@ -387,6 +391,14 @@ static const struct consumer *sim_group(const struct shard *shard)
 	return group != NULL ? group->consumer : NULL;
 }
 
+/* Not one whose removal got into the log in part: its next heartbeat is fenced. */
+static bool sim_in_good_standing(const struct consumer *c, const struct sim_client *client)
+{
+	const struct cmember *member = consumer_find(c, str_of(client->id));
+
+	return client->alive && member != NULL && member->epoch >= 0;
+}
+
 /* A client that is a member in good standing uses nothing that another such client uses. */
 static void sim_check_use(struct sim *sim)
 {
@@ -394,15 +406,14 @@ static void sim_check_use(struct sim *sim)
 
 	for (size_t i = 0; i < SIM_CLIENTS; i++) {
 		struct sim_client *a = &sim->clients[i];
-		const struct cmember *member = consumer_find(c, str_of(a->id));
 		struct tpset owned = {a->owned, a->owned_len};
 
-		if (!a->alive || member == NULL)
+		if (!sim_in_good_standing(c, a))
 			continue;
 		for (size_t k = 0; k < i; k++) {
 			struct sim_client *b = &sim->clients[k];
 
-			if (b->alive && consumer_find(c, str_of(b->id)) != NULL)
+			if (sim_in_good_standing(c, b))
 				sim_must(
 				    !tpset_overlaps(owned, (struct tpset){b->owned, b->owned_len}));
 		}

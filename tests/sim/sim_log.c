@@ -100,6 +100,7 @@ void sim_log_compact(struct sim_log *log)
 	struct arena arena;
 	size_t kept = 0;
 
+	log->compacted = true;
 	for (size_t i = 0; i < log->len; i++) {
 		bool replaced = false;
 
