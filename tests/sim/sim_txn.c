@@ -1,14 +1,15 @@
 /*
  * The transaction coordinator under millions of random steps: producers begin, add, write, commit,
- * abort; answers are lost and requests repeated; writes come late; zombies go on; appends fail;
- * markers are written one by one, in between anything else; the coordinator restarts from its log;
- * time jumps; epochs run out.
+ * abort; answers are lost and requests repeated; writes and ends come late; zombies go on; appends
+ * fail; markers are written one by one, in between anything else; the coordinator restarts from its
+ * log, compacted or not; time jumps; epochs run out.
  *
  * Partitions are models of the store's rules (epochs, markers, the guard between verification and
  * append). What must hold:
  *   - replaying the log gives the state;
  *   - an id's live (producer id, epoch) is given out once, and only newer ones after it;
  *   - what is decided stays decided, and a marker never meets a newer epoch;
+ *   - under version 2 a late end does nothing to a transaction that began after it;
  *   - all that a transaction has written has one fate, the one that its producer was told;
  *   - in the end nothing is open.
  *
@@ -63,7 +64,7 @@ struct sim_producer {
 
 struct sim_partition {
 	struct sim_item *items;
-	size_t items_len, items_size;
+	size_t items_len, items_size, first_open;
 	struct sim_producer *producers;
 	size_t producers_len, producers_size;
 };
@@ -85,6 +86,13 @@ struct sim_late {
 	int16_t epoch;
 	uint32_t label;
 	uint64_t sequence;
+};
+
+/* An EndTxn under version 2 that the network has kept, and delivers some time later. */
+struct sim_late_end {
+	bool used;
+	struct endtxn_ask ask;
+	uint32_t label;
 };
 
 /* Markers under way, as the shell keeps them; lost at a restart. */
@@ -109,6 +117,7 @@ struct sim {
 	struct sim_partition partitions[SIM_PARTITIONS];
 	struct sim_client clients[SIM_CLIENTS];
 	struct sim_late late[SIM_LATE];
+	struct sim_late_end late_ends[SIM_LATE];
 	struct sim_marks marks[SIM_IDS];
 	struct {
 		int64_t producer_id;
@@ -116,7 +125,8 @@ struct sim {
 	} live[SIM_IDS]; /* the newest that was given out */
 	struct sim_label *labels;
 	size_t labels_len, labels_size;
-	uint64_t sequence, committed, aborted, fenced, restarts, late_refused, rotated;
+	uint64_t sequence, committed, aborted, fenced, restarts, late_refused, late_decided,
+	    rotated;
 };
 
 static const char *const sim_names[SIM_IDS] = {"alpha", "beta", "gamma"};
@@ -194,7 +204,9 @@ static void sim_mark(struct sim *sim, int32_t partition, const struct sim_marks 
 	producer->epoch = marks->epoch;
 	producer->open = false;
 	producer->last_marker = ++sim->markers;
-	for (size_t i = 0; i < part->items_len; i++) {
+	while (part->first_open < part->items_len && part->items[part->first_open].fate != OPEN)
+		part->first_open++;
+	for (size_t i = part->first_open; i < part->items_len; i++) {
 		struct sim_item *item = &part->items[i];
 		struct sim_label *label = &sim->labels[item->label];
 
@@ -251,6 +263,23 @@ static void sim_log_copy(struct sim *sim, const struct txn_record *record)
 					       (const int32_t *)(const void *)copy.ptr, from->len};
 	}
 	kept->value.topics = topics;
+}
+
+/* The last record of each id; a tombstone stays. */
+static void sim_log_compact(struct sim *sim)
+{
+	struct tfx old = sim->log;
+
+	tfx_init(&sim->log);
+	for (size_t i = 0; i < old.records_len; i++) {
+		bool last = true;
+
+		for (size_t k = i + 1; k < old.records_len && last; k++)
+			last = !str_eq(old.records[i].id, old.records[k].id);
+		if (last)
+			sim_log_copy(sim, &old.records[i]);
+	}
+	tfx_fini(&old);
 }
 
 static void sim_begin_marks(struct sim *sim, size_t id, const struct txn_value *value)
@@ -338,6 +367,8 @@ static void sim_restart(struct sim *sim)
 {
 	txns_free(sim->txns);
 	sim_must(sim->keep.used_bytes == 0 && sim->deadlines.len == 0);
+	if (sim_chance(sim, 50))
+		sim_log_compact(sim);
 	sim_load(sim);
 	sim->restarts++;
 }
@@ -494,6 +525,17 @@ static void sim_told(struct sim *sim, struct sim_client *client)
 	sim->aborted += !client->commit;
 }
 
+static enum err sim_ask_end(struct sim *sim, struct endtxn_ask *ask)
+{
+	enum err err = endtxn_handle(sim->txns, sim->now, ask, &sim->fx);
+
+	if (!ask->needs_id)
+		return err;
+	sim_must(err == ERR_OK && sim->fx.records_len == 0);
+	ask->fresh_id = sim->next_id++;
+	return endtxn_handle(sim->txns, sim->now, ask, &sim->fx);
+}
+
 static void sim_client_end(struct sim *sim, struct sim_client *client)
 {
 	struct endtxn_ask ask = {.id = str_of(sim_names[client->id]),
@@ -507,11 +549,12 @@ static void sim_client_end(struct sim *sim, struct sim_client *client)
 		client->commit = sim_chance(sim, 60);
 	client->ending = true;
 	ask.commit = client->commit;
-	err = endtxn_handle(sim->txns, sim->now, &ask, &sim->fx);
-	if (ask.needs_id) {
-		ask.fresh_id = sim->next_id++;
-		err = endtxn_handle(sim->txns, sim->now, &ask, &sim->fx);
-	}
+	if (client->version == 2 && sim_chance(sim, 20))
+		sim->late_ends[rnd_below(&sim->dice, SIM_LATE)] =
+		    (struct sim_late_end){true, ask, client->label};
+	if (sim_chance(sim, 20))
+		return; /* it is lost, or only the late one comes */
+	err = sim_ask_end(sim, &ask);
 	if (!sim_settle(sim) || sim_chance(sim, 10) || err == ERR_CONCURRENT_TRANSACTIONS)
 		return; /* the client asks again */
 	client->ending = client->in_txn = false;
@@ -549,6 +592,24 @@ static void sim_late_step(struct sim *sim)
 	if (write->used)
 		(void)sim_append(sim, write);
 	write->used = false;
+}
+
+static void sim_late_end_step(struct sim *sim)
+{
+	struct sim_late_end *end = &sim->late_ends[rnd_below(&sim->dice, SIM_LATE)];
+	const struct sim_label *label;
+	enum err err;
+
+	if (!end->used)
+		return;
+	end->used = false;
+	label = &sim->labels[end->label];
+	err = sim_ask_end(sim, &end->ask);
+	/* It may decide its own transaction, when nobody has yet; no other. */
+	sim_must(sim->fx.records_len == 0 ||
+		 (err == ERR_OK && label->told == OPEN && label->seen == OPEN));
+	sim->late_decided += sim->fx.records_len > 0;
+	(void)sim_settle(sim);
 }
 
 /* -- the world ----------------------------------------------------------------------------------
@@ -596,6 +657,8 @@ static void sim_one_step(struct sim *sim)
 		sim_go_on_marking(sim, rnd_below(&sim->dice, SIM_IDS), false);
 	else if (what < 850)
 		sim_late_step(sim);
+	else if (what < 890)
+		sim_late_end_step(sim);
 	else if (what < 950)
 		sim_advance(sim, (int64_t)rnd_below(&sim->dice, 500));
 	else if (what < 952)
@@ -686,16 +749,19 @@ static void sim_world(uint64_t seed, uint64_t steps)
 	sim_make(sim);
 	for (sim_step = 0; sim_step < steps; sim_step++) {
 		sim_one_step(sim);
+		if (sim->log.records_len > 2000)
+			sim_log_compact(sim);
 		if (sim_step % 200 == 0)
 			sim_check_replay(sim);
 	}
 	sim_end(sim);
 	printf("seed %llu: %llu steps, %llu committed, %llu aborted, %llu fenced, %llu late writes "
-	       "refused, %llu ids used up, %llu restarts\n",
+	       "refused, %llu late ends, %llu ids used up, %llu restarts\n",
 	       (unsigned long long)seed, (unsigned long long)steps,
 	       (unsigned long long)sim->committed, (unsigned long long)sim->aborted,
 	       (unsigned long long)sim->fenced, (unsigned long long)sim->late_refused,
-	       (unsigned long long)sim->rotated, (unsigned long long)sim->restarts);
+	       (unsigned long long)sim->late_decided, (unsigned long long)sim->rotated,
+	       (unsigned long long)sim->restarts);
 	free(sim);
 }
 
