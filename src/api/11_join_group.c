@@ -14,9 +14,8 @@
  * v8  reason (KIP-800)
  * v9  a static leader that comes back skips the assignment (KIP-814)
  *
- * Left out for now: members that join a consumer group (KIP-848) that has members, which Kafka lets
- * speak both protocols; they get INCONSISTENT_GROUP_PROTOCOL, as under the migration policy
- * "disabled".
+ * A consumer group (KIP-848) takes members in by this request, too, unless its migration is
+ * disabled: see consumer_classic.c in room group.
  */
 #include "api/handlers.h"
 #include "coord/coord.h"

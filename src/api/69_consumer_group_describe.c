@@ -3,7 +3,7 @@
  * and is to have.
  *
  * v0  first
- * v1  the member's type: all are of the consumer protocol here
+ * v1  the member's type: which protocol it speaks
  *
  * Each group stands as of its turn in the request; the answer waits until that is durable.
  */
@@ -12,6 +12,7 @@
 #include "meta/image.h"
 #include "proto/consumer_group_describe.h"
 
+#define MEMBER_TYPE_CLASSIC  0
 #define MEMBER_TYPE_CONSUMER 1
 
 struct consumer_describe_call {
@@ -65,7 +66,7 @@ static bool consumer_describe_put_member(struct consumer_describe_call *call,
 	out->subscribed_topic_names = (struct str *)from->topics;
 	out->subscribed_topic_names_len = from->topics_len;
 	out->subscribed_topic_regex = from->regex.len > 0 ? from->regex : STR_NULL;
-	out->member_type = MEMBER_TYPE_CONSUMER;
+	out->member_type = from->is_classic ? MEMBER_TYPE_CLASSIC : MEMBER_TYPE_CONSUMER;
 	return consumer_describe_put_set(call, from->assigned, &out->assignment) &&
 	       consumer_describe_put_set(call, from->target, &out->target_assignment);
 }

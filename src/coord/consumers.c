@@ -26,6 +26,17 @@ static bool consumers_by_name(void *ctx, struct str name, struct uuid *id, int32
 	return true;
 }
 
+static bool consumers_by_id(void *ctx, struct uuid id, struct str *name)
+{
+	const struct image *image = consumers_image(ctx);
+	const struct image_topic *topic = image != NULL ? image_topic_by_id(image, id) : NULL;
+
+	if (topic == NULL)
+		return false;
+	*name = topic->name;
+	return true;
+}
+
 static bool consumers_next(void *ctx, struct str after, struct str *name)
 {
 	const struct image *image = consumers_image(ctx);
@@ -50,6 +61,7 @@ void consumers_init(struct coord *coord)
 {
 	coord->topics = (struct consumer_topics){.ctx = coord,
 						 .by_name = consumers_by_name,
+						 .by_id = consumers_by_id,
 						 .next = consumers_next};
 	if (coord->o.config != NULL && config_is_set(coord->o.config, CONFIG_BROKER_RACK))
 		coord->topics.rack = config_str(coord->o.config, CONFIG_BROKER_RACK);
@@ -73,7 +85,7 @@ static struct str consumers_assignor(const struct config *config)
 	return STR("uniform");
 }
 
-static struct consumer_cfg consumers_cfg(const struct coord *coord, struct str group)
+struct consumer_cfg consumers_cfg(const struct coord *coord, struct str group)
 {
 	const struct config *config = coord->o.config;
 	const struct image *image = consumers_image(coord);

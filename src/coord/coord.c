@@ -71,6 +71,18 @@ static void coord_on_deadline(struct loop_timer *timer)
 /* -- life ---------------------------------------------------------------------------------------
  */
 
+static enum migration coord_migration(struct str policy)
+{
+	static const char *const names[] = {[MIGRATION_BIDIRECTIONAL] = "bidirectional",
+					    [MIGRATION_UPGRADE] = "upgrade",
+					    [MIGRATION_DOWNGRADE] = "downgrade"};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_eq_nocase(policy, str_of(names[i])))
+			return (enum migration)i;
+	return MIGRATION_DISABLED;
+}
+
 static void coord_configure(struct coord *coord)
 {
 	const struct config *c = coord->o.config;
@@ -79,6 +91,7 @@ static void coord_configure(struct coord *coord)
 	*cfg = group_cfg_default;
 	if (c == NULL)
 		return;
+	cfg->migration = coord_migration(config_str(c, CONFIG_GROUP_CONSUMER_MIGRATION_POLICY));
 	cfg->session_min_ms = (int32_t)config_int64(c, CONFIG_GROUP_MIN_SESSION_TIMEOUT_MS);
 	cfg->session_max_ms = (int32_t)config_int64(c, CONFIG_GROUP_MAX_SESSION_TIMEOUT_MS);
 	cfg->initial_delay_ms = (int32_t)config_int64(c, CONFIG_GROUP_INITIAL_REBALANCE_DELAY_MS);
@@ -333,7 +346,12 @@ void coord_join(struct coord *coord, struct coord_call *call, struct join_ask *a
 
 	ask->who = call;
 	if (err == ERR_OK) {
+		struct consumer_cfg cfg = consumers_cfg(coord, ask->group);
+
+		ask->consumer_cfg = &cfg;
+		consumers_look(coord);
 		join_handle(shard->groups, coord_now(coord), ask, &coord->fx);
+		ask->consumer_cfg = NULL;
 		(void)cshard_run(shard);
 		return;
 	}
@@ -383,6 +401,7 @@ enum err coord_leave(struct coord *coord, struct coord_call *call, struct str gr
 	struct cshard *shard;
 	enum err err = coord_find_named(coord, group, &shard);
 
+	consumers_look(coord);
 	if (err == ERR_OK)
 		err = leave_handle(shard->groups, coord_now(coord), group, members, members_len,
 				   &coord->fx);

@@ -160,6 +160,7 @@ enum err coord_finish(struct cshard *shard, struct coord_call *call);
 void consumers_init(struct coord *coord);
 /* Before an event that may look at topics. */
 void consumers_look(struct coord *coord);
+struct consumer_cfg consumers_cfg(const struct coord *coord, struct str group);
 
 /* -- cshard.c -- */
 struct cshard *cshard_new(struct coord *coord, struct partition *part,

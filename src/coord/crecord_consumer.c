@@ -10,6 +10,7 @@
 #include "proto/consumer_group_member_metadata_value.h"
 #include "proto/consumer_group_metadata_key.h"
 #include "proto/consumer_group_metadata_value.h"
+#include "proto/consumer_group_partition_metadata_key.h"
 #include "proto/consumer_group_regular_expression_key.h"
 #include "proto/consumer_group_regular_expression_value.h"
 #include "proto/consumer_group_target_assignment_member_key.h"
@@ -27,7 +28,15 @@ static const int16_t types[] = {
     [FX_CONSUMER_TARGET] = CONSUMER_GROUP_TARGET_ASSIGNMENT_MEMBER_KEY_API_KEY,
     [FX_CONSUMER_CURRENT] = CONSUMER_GROUP_CURRENT_MEMBER_ASSIGNMENT_KEY_API_KEY,
     [FX_CONSUMER_REGEX] = CONSUMER_GROUP_REGULAR_EXPRESSION_KEY_API_KEY,
+    [FX_CONSUMER_PARTITIONS] = CONSUMER_GROUP_PARTITION_METADATA_KEY_API_KEY,
 };
+
+/* Of the group as a whole, and not of a member. */
+static bool is_of_group(enum fx_record_kind kind)
+{
+	return kind == FX_CONSUMER_GROUP || kind == FX_CONSUMER_TARGET_EPOCH ||
+	       kind == FX_CONSUMER_PARTITIONS;
+}
 
 bool crecord_consumer_encodes(enum fx_record_kind kind)
 {
@@ -156,7 +165,7 @@ void crecord_consumer_encode(const struct fx_record *record, struct wr *key, str
 	wr_str(key, record->group, false, false);
 	if (record->kind == FX_CONSUMER_REGEX)
 		wr_str(key, record->consumer.resolved.regex, false, false);
-	else if (record->kind != FX_CONSUMER_GROUP && record->kind != FX_CONSUMER_TARGET_EPOCH)
+	else if (!is_of_group(record->kind))
 		wr_str(key, record->consumer.member_id, false, false);
 	if (!record->tombstone)
 		encode_value(record, value);
@@ -169,7 +178,7 @@ bool crecord_consumer_decodes(int16_t type)
 {
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)
 		if (types[i] == type && type != 0)
-			return true;
+			return i != FX_CONSUMER_PARTITIONS;
 	return false;
 }
 
@@ -334,7 +343,7 @@ enum err crecord_consumer_decode(int16_t type, int16_t version, struct rd *key, 
 	record->group = rd_str(key, false, false);
 	if (record->kind == FX_CONSUMER_REGEX)
 		to->resolved.regex = rd_str(key, false, false);
-	else if (record->kind != FX_CONSUMER_GROUP && record->kind != FX_CONSUMER_TARGET_EPOCH)
+	else if (!is_of_group(record->kind))
 		to->member_id = rd_str(key, false, false);
 	if (key->err != ERR_OK || record->tombstone)
 		return key->err;

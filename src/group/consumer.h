@@ -29,6 +29,7 @@ struct consumer_topics {
 	uint64_t version;
 	struct str rack; /* of this broker, and so of every partition; null: none */
 	bool (*by_name)(void *ctx, struct str name, struct uuid *id, int32_t *partitions_len);
+	bool (*by_id)(void *ctx, struct uuid id, struct str *name);
 	/* The first name after `after` in memcmp's order (null: the first of all). */
 	bool (*next)(void *ctx, struct str after, struct str *name);
 };
@@ -73,7 +74,8 @@ enum err consumer_heartbeat(struct shard *shard, struct moment now, const struct
 			    struct fx *fx, struct consumer_answer *answer) must_check;
 /*
  * May this member act in this epoch? For a consumer group only, and only when it says who it is (an
- * administrator does not). ERR_UNKNOWN_MEMBER_ID, ERR_STALE_MEMBER_EPOCH.
+ * administrator does not). ERR_UNKNOWN_MEMBER_ID, ERR_STALE_MEMBER_EPOCH, ERR_ILLEGAL_GENERATION
+ * for one of the classic protocol.
  */
 enum err consumer_check(const struct shard *shard, struct str group, struct str member_id,
 			int32_t member_epoch) must_check;
@@ -88,7 +90,8 @@ struct consumer_view_member {
 	const struct str *topics;
 	size_t topics_len;
 	int32_t epoch;
-	struct tpset assigned, target;
+	bool is_classic;	       /* speaks the classic protocol */
+	struct tpset assigned, target; /* assigned: also what it is to give back */
 };
 
 struct consumer_view {

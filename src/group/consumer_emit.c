@@ -38,12 +38,12 @@ void consumer_emit_target(struct cevent *ev, struct str id, struct tpset target)
 	emit(ev, FX_CONSUMER_TARGET, id)->target = target;
 }
 
-void consumer_emit_target_epoch(struct cevent *ev)
+void consumer_emit_target_epoch(struct cevent *ev, int64_t made_ms)
 {
 	struct consumer_record *record = emit(ev, FX_CONSUMER_TARGET_EPOCH, STR_NULL);
 
 	record->target_epoch.epoch = ev->assignment_epoch;
-	record->target_epoch.made_ms = ev->now.wall_ms;
+	record->target_epoch.made_ms = made_ms;
 }
 
 static void emit_tombstone(struct fx *fx, struct str group, enum fx_record_kind kind,
@@ -56,31 +56,44 @@ static void emit_tombstone(struct fx *fx, struct str group, enum fx_record_kind 
 }
 
 /* In this order, as Kafka's replay wants it: what it has, what it is to have, the member. */
-static void emit_member_tombstones(struct fx *fx, struct str group, struct str id)
+void consumer_emit_removal(struct cevent *ev, struct str member)
 {
-	emit_tombstone(fx, group, FX_CONSUMER_CURRENT, id);
-	emit_tombstone(fx, group, FX_CONSUMER_TARGET, id);
-	emit_tombstone(fx, group, FX_CONSUMER_MEMBER, id);
+	struct str id = fx_str(ev->fx, member);
+
+	emit_tombstone(ev->fx, ev->group_id, FX_CONSUMER_CURRENT, id);
+	emit_tombstone(ev->fx, ev->group_id, FX_CONSUMER_TARGET, id);
+	emit_tombstone(ev->fx, ev->group_id, FX_CONSUMER_MEMBER, id);
 }
 
-void consumer_emit_removal(struct cevent *ev, struct str id)
+/* Of all members with records: as they are, but for one who was replaced in this event. */
+static void emit_members_tombstones(struct cevent *ev, enum fx_record_kind kind)
 {
-	emit_member_tombstones(ev->fx, ev->group_id, fx_str(ev->fx, id));
+	for (const struct cmember *m = ev->c->members; m != NULL; m = m->hh.next)
+		if (m != ev->gone)
+			emit_tombstone(ev->fx, ev->group_id, kind, fx_str(ev->fx, m->id));
+	if (ev->next != NULL && ev->next->old == NULL)
+		emit_tombstone(ev->fx, ev->group_id, kind, ev->next->id);
 }
 
-void consumer_emit_tombstones(const struct group *group, struct fx *fx)
+void consumer_emit_tombstones(struct cevent *ev)
 {
-	const struct consumer *c = group->consumer;
-	struct str id = fx_str(fx, group->id);
-
-	for (const struct cmember *m = c->members; m != NULL; m = m->hh.next)
-		emit_member_tombstones(fx, id, fx_str(fx, m->id));
-	for (const struct cregex *r = c->regexes; r != NULL; r = r->hh.next) {
-		struct fx_record *record = fx_record_add(fx, FX_CONSUMER_REGEX, id);
+	emit_members_tombstones(ev, FX_CONSUMER_CURRENT);
+	emit_members_tombstones(ev, FX_CONSUMER_TARGET);
+	emit_tombstone(ev->fx, ev->group_id, FX_CONSUMER_TARGET_EPOCH, STR_NULL);
+	emit_members_tombstones(ev, FX_CONSUMER_MEMBER);
+	for (const struct cregex *r = ev->c->regexes; r != NULL; r = r->hh.next) {
+		struct fx_record *record = fx_record_add(ev->fx, FX_CONSUMER_REGEX, ev->group_id);
 
 		record->tombstone = true;
-		record->consumer.resolved.regex = fx_str(fx, r->regex);
+		record->consumer.resolved.regex = fx_str(ev->fx, r->regex);
 	}
-	emit_tombstone(fx, id, FX_CONSUMER_TARGET_EPOCH, STR_NULL);
-	emit_tombstone(fx, id, FX_CONSUMER_GROUP, STR_NULL);
+	emit_tombstone(ev->fx, ev->group_id, FX_CONSUMER_PARTITIONS, STR_NULL);
+	emit_tombstone(ev->fx, ev->group_id, FX_CONSUMER_GROUP, STR_NULL);
+}
+
+void consumer_emit_all_tombstones(const struct group *group, struct fx *fx)
+{
+	struct cevent ev = {.c = group->consumer, .fx = fx, .group_id = fx_str(fx, group->id)};
+
+	consumer_emit_tombstones(&ev);
 }

@@ -7,14 +7,13 @@
  * in the log (FX_THEN_CONSUMER).
  */
 #include "group/assignor.h"
-#include "group/consumer_int.h"
+#include "group/convert.h"
 
 struct heartbeat {
 	struct cevent ev;
 	const struct consumer_ask *ask;
 	struct consumer_answer *answer;
 	struct cnext next;
-	bool tells_new; /* what it says of itself is to be written */
 };
 
 static enum err refuse(struct heartbeat *hb, enum err err, struct str message)
@@ -99,9 +98,10 @@ static enum err heartbeat_find_group(struct heartbeat *hb)
 	struct group *group = shard_find(ev->shard, hb->ask->group);
 	bool joins = hb->ask->member_epoch == CONSUMER_EPOCH_JOIN;
 
-	if (group != NULL && group->type == GROUP_CLASSIC && joins &&
-	    group_is(group, STATE_EMPTY) && group->pending == NULL) {
-		/* An empty classic group becomes this one; its offsets stay. */
+	if (group != NULL && group->type == GROUP_CLASSIC && joins) {
+		if (!group_is(group, STATE_EMPTY))
+			return convert_upgrade(ev, group, &hb->answer->message);
+		/* An empty one becomes this one; its offsets stay. */
 		group_emit_tombstone(group, ev->fx);
 		group = NULL;
 	}
@@ -119,19 +119,15 @@ static enum err heartbeat_find_group(struct heartbeat *hb)
 
 static enum err heartbeat_check_room(struct heartbeat *hb)
 {
-	const struct cevent *ev = &hb->ev;
-	const struct keep *keep = ev->shard->keep;
+	enum err err;
 
-	if (hb->ask->member_epoch != CONSUMER_EPOCH_JOIN ||
-	    consumer_find(ev->c, hb->ask->member_id) != NULL)
+	if (hb->ask->member_epoch != CONSUMER_EPOCH_JOIN)
 		return ERR_OK;
-	if (consumer_members_len(ev->c) >= (size_t)ev->cfg->size_max)
-		return REFUSE(hb, ERR_GROUP_MAX_SIZE_REACHED,
-			      "The consumer group has reached its maximum capacity of %d members.",
-			      ev->cfg->size_max);
-	if (shard_find(ev->shard, hb->ask->group) == NULL)
-		return keep_takes_new(keep) ? ERR_OK : ERR_COORDINATOR_NOT_AVAILABLE;
-	return keep->used_bytes < keep->cap_bytes ? ERR_OK : ERR_COORDINATOR_NOT_AVAILABLE;
+	err = consumer_check_room(&hb->ev, hb->ask->member_id);
+	if (err != ERR_GROUP_MAX_SIZE_REACHED)
+		return err;
+	return REFUSE(hb, err, "The consumer group has reached its maximum capacity of %d members.",
+		      hb->ev.cfg->size_max);
 }
 
 /*
@@ -155,84 +151,6 @@ static enum err heartbeat_check_epoch(struct heartbeat *hb, const struct cmember
 		      member->epoch);
 }
 
-static void heartbeat_continue(struct heartbeat *hb, const struct cmember *member)
-{
-	hb->next = (struct cnext){.old = member,
-				  .id = hb->ask->member_id,
-				  .about = member->about,
-				  .epoch = member->epoch,
-				  .previous_epoch = member->previous_epoch,
-				  .state = member->state,
-				  .assigned = member->assigned,
-				  .revoking = member->revoking,
-				  .target = member->target};
-}
-
-static struct tpset heartbeat_copy_set(struct fx *fx, struct tpset set)
-{
-	struct tp *copy = fx_alloc(fx, set.len, sizeof(*copy));
-
-	if (set.len > 0)
-		memcpy(copy, set.at, set.len * sizeof(*copy));
-	return (struct tpset){copy, set.len};
-}
-
-static const struct join_protocol *heartbeat_copy_protocols(struct fx *fx,
-							    const struct consumer_about *from)
-{
-	struct join_protocol *list = fx_alloc(fx, from->protocols_len, sizeof(*list));
-
-	for (size_t i = 0; i < from->protocols_len; i++) {
-		list[i].name = fx_str(fx, from->protocols[i].name);
-		list[i].metadata = fx_bytes(fx, from->protocols[i].metadata);
-	}
-	return list;
-}
-
-static struct consumer_about heartbeat_copy_about(struct fx *fx, const struct consumer_about *from)
-{
-	struct str *topics = fx_alloc(fx, from->topics_len, sizeof(*topics));
-
-	for (size_t i = 0; i < from->topics_len; i++)
-		topics[i] = fx_str(fx, from->topics[i]);
-	return (struct consumer_about){.instance_id = fx_str(fx, from->instance_id),
-				       .rack_id = fx_str(fx, from->rack_id),
-				       .client_id = fx_str(fx, from->client_id),
-				       .client_host = fx_str(fx, from->client_host),
-				       .assignor = fx_str(fx, from->assignor),
-				       .regex = fx_str(fx, from->regex),
-				       .topics = topics,
-				       .topics_len = from->topics_len,
-				       .rebalance_ms = from->rebalance_ms,
-				       .is_classic = from->is_classic,
-				       .session_ms = from->session_ms,
-				       .protocols = heartbeat_copy_protocols(fx, from),
-				       .protocols_len = from->protocols_len};
-}
-
-/*
- * The member by another id takes its place, with all that it had: copies, as the first record of
- * this event takes the old one away.
- */
-static void heartbeat_replace(struct heartbeat *hb, const struct cmember *member)
-{
-	struct cevent *ev = &hb->ev;
-
-	heartbeat_continue(hb, member);
-	hb->next.old = NULL;
-	hb->next.about = heartbeat_copy_about(ev->fx, &member->about);
-	hb->next.assigned = heartbeat_copy_set(ev->fx, member->assigned);
-	hb->next.revoking = heartbeat_copy_set(ev->fx, member->revoking);
-	hb->next.target = heartbeat_copy_set(ev->fx, member->target);
-	hb->next.epoch = 0;
-	hb->next.previous_epoch = 0;
-	ev->gone = member;
-	consumer_emit_removal(ev, member->id);
-	consumer_emit_member(ev, hb->next.id, &hb->next.about);
-	consumer_emit_target(ev, hb->next.id, hb->next.target);
-	consumer_emit_current(ev, &hb->next);
-}
-
 static enum err heartbeat_find_static(struct heartbeat *hb)
 {
 	const struct consumer_ask *ask = hb->ask;
@@ -243,11 +161,11 @@ static enum err heartbeat_find_static(struct heartbeat *hb)
 		return REFUSE(hb, ERR_UNKNOWN_MEMBER_ID, "Instance id %.*s is unknown.",
 			      STR_ARG(ask->instance_id));
 	if (member == NULL) {
-		hb->next.id = ask->member_id;
+		consumer_begin_new(&hb->ev, ask->member_id);
 		return ERR_OK;
 	}
 	if (str_eq(member->id, ask->member_id)) {
-		heartbeat_continue(hb, member);
+		consumer_continue(&hb->ev, member);
 		return joins ? ERR_OK : heartbeat_check_epoch(hb, member);
 	}
 	if (!joins)
@@ -255,13 +173,13 @@ static enum err heartbeat_find_static(struct heartbeat *hb)
 			      "Static member %.*s with instance id %.*s was fenced by member %.*s.",
 			      STR_ARG(ask->member_id), STR_ARG(ask->instance_id),
 			      STR_ARG(member->id));
-	if (member->epoch != CONSUMER_EPOCH_LEAVE_STATIC)
+	if (member->epoch != CONSUMER_EPOCH_LEAVE_STATIC && !member->about.is_classic)
 		return REFUSE(hb, ERR_UNRELEASED_INSTANCE_ID,
 			      "Static member %.*s with instance id %.*s cannot join the group "
 			      "because the instance id is owned by member %.*s.",
 			      STR_ARG(ask->member_id), STR_ARG(ask->instance_id),
 			      STR_ARG(member->id));
-	heartbeat_replace(hb, member);
+	consumer_replace(&hb->ev, member, ask->member_id);
 	return ERR_OK;
 }
 
@@ -278,42 +196,23 @@ static enum err heartbeat_find_member(struct heartbeat *hb)
 		return REFUSE(hb, ERR_UNKNOWN_MEMBER_ID,
 			      "Member %.*s is not a member of group %.*s.", STR_ARG(ask->member_id),
 			      STR_ARG(ask->group));
-	hb->next.id = ask->member_id;
-	if (member == NULL)
+	if (member == NULL) {
+		consumer_begin_new(&hb->ev, ask->member_id);
 		return ERR_OK;
-	heartbeat_continue(hb, member);
+	}
+	consumer_continue(&hb->ev, member);
 	return joins ? ERR_OK : heartbeat_check_epoch(hb, member);
 }
 
-/* -- what it says of itself ---------------------------------------------------------------------
- */
-
-static bool heartbeat_same_about(const struct consumer_about *a, const struct consumer_about *b)
-{
-	return str_eq(a->instance_id, b->instance_id) && str_eq(a->rack_id, b->rack_id) &&
-	       str_eq(a->client_id, b->client_id) && str_eq(a->client_host, b->client_host) &&
-	       str_eq(a->assignor, b->assignor) && a->rebalance_ms == b->rebalance_ms &&
-	       consumer_same_subscription(a, b);
-}
-
-static void heartbeat_take_str(struct str *field, struct str told)
-{
-	if (told.ptr != NULL)
-		*field = told;
-}
-
-/* True: there is something to be assigned anew. */
-static bool heartbeat_take_about(struct heartbeat *hb)
+static struct update_told heartbeat_take_about(struct heartbeat *hb)
 {
 	const struct consumer_ask *ask = hb->ask;
 	struct consumer_about *about = &hb->next.about, before = *about;
-	bool is_new = hb->next.old == NULL && hb->ev.gone == NULL;
-	bool changed;
 
-	heartbeat_take_str(&about->instance_id, ask->instance_id);
-	heartbeat_take_str(&about->rack_id, ask->rack_id);
-	heartbeat_take_str(&about->assignor, ask->assignor);
-	heartbeat_take_str(&about->regex, ask->regex);
+	consumer_take_str(&about->instance_id, ask->instance_id);
+	consumer_take_str(&about->rack_id, ask->rack_id);
+	consumer_take_str(&about->assignor, ask->assignor);
+	consumer_take_str(&about->regex, ask->regex);
 	about->client_id = ask->client_id.ptr != NULL ? ask->client_id : STR("");
 	about->client_host = ask->client_host;
 	if (ask->rebalance_ms != -1)
@@ -322,52 +221,12 @@ static bool heartbeat_take_about(struct heartbeat *hb)
 		about->topics_len = ask->topics_len;
 		about->topics = consumer_sort_names(hb->ev.fx, ask->topics, &about->topics_len);
 	}
-	if (!str_eq(about->regex, before.regex))
-		consumer_drop_unused_regex(&hb->ev, before.regex);
-	changed = !consumer_same_subscription(about, &before);
-	hb->tells_new = is_new || !heartbeat_same_about(about, &before);
-	return changed || is_new;
-}
-
-/* -- epochs -------------------------------------------------------------------------------------
- */
-
-static void heartbeat_bump(struct heartbeat *hb, bool subscription_changed)
-{
-	struct cevent *ev = &hb->ev;
-	uint64_t version =
-	    ev->shard->consumer_topics != NULL ? ev->shard->consumer_topics->version : 0;
-	struct str *names;
-	size_t names_len;
-	int64_t hash;
-
-	if (!subscription_changed && ev->resolved == NULL && ev->c != NULL && ev->c->topics_seen &&
-	    ev->c->topics_version == version)
-		return;
-	consumer_subscribed(ev, &names, &names_len);
-	hash = consumer_hash(ev, names, names_len);
-	if (ev->c != NULL) {
-		ev->c->topics_seen = true;
-		ev->c->topics_version = version;
-		if (!subscription_changed && hash == ev->c->metadata_hash)
-			return;
-	}
-	ev->epoch++;
-	consumer_emit_group(ev, hash);
-}
-
-/* Not sooner than the interval after the last one: a crowd that comes at once is served at once. */
-static bool heartbeat_wants_target(const struct heartbeat *hb)
-{
-	const struct cevent *ev = &hb->ev;
-	int64_t since_ms;
-
-	if (ev->epoch <= ev->assignment_epoch)
-		return false;
-	if (ev->c == NULL || ev->c->assignment_epoch == 0 || ev->c->assignment_ms == 0)
-		return true;
-	since_ms = ev->now.wall_ms - ev->c->assignment_ms;
-	return since_ms < 0 || since_ms >= ev->cfg->assignment_ms;
+	/* From here on it speaks this protocol, whatever it spoke before. */
+	about->is_classic = false;
+	about->session_ms = 0;
+	about->protocols = NULL;
+	about->protocols_len = 0;
+	return consumer_told(&hb->ev, &before);
 }
 
 /* -- all of it ----------------------------------------------------------------------------------
@@ -380,7 +239,7 @@ static void heartbeat_answer(struct heartbeat *hb)
 	bool is_full = ask->rebalance_ms != -1 && (ask->has_topics || ask->regex.ptr != NULL) &&
 		       ask->has_owned;
 
-	hb->answer->member_id = next->id;
+	hb->answer->member_id = fx_str(hb->ev.fx, next->id);
 	hb->answer->member_epoch = next->epoch;
 	hb->answer->heartbeat_ms = hb->ev.cfg->heartbeat_ms;
 	hb->answer->has_assignment = ask->member_epoch == CONSUMER_EPOCH_JOIN || is_full ||
@@ -388,7 +247,7 @@ static void heartbeat_answer(struct heartbeat *hb)
 				     !tpset_equal(next->old->assigned, next->assigned);
 	/* A copy: what it is now may go with this event's records. */
 	if (hb->answer->has_assignment)
-		hb->answer->assigned = heartbeat_copy_set(hb->ev.fx, next->assigned);
+		hb->answer->assigned = consumer_copy_set(hb->ev.fx, next->assigned);
 }
 
 /* A member's word without a change: no record, but its session goes on. */
@@ -404,6 +263,7 @@ static void heartbeat_live_on(struct heartbeat *hb)
 static enum err heartbeat_go_on(struct heartbeat *hb)
 {
 	struct cevent *ev = &hb->ev;
+	struct update_told told;
 	enum err err = heartbeat_check_room(hb);
 
 	if (err == ERR_OK)
@@ -414,14 +274,13 @@ static enum err heartbeat_go_on(struct heartbeat *hb)
 		return err;
 	/* The epoch first: should only a part get into the log, the next heartbeat sees to the
 	 * rest. */
-	heartbeat_bump(hb, heartbeat_take_about(hb));
-	if (hb->tells_new)
+	told = heartbeat_take_about(hb);
+	consumer_bump(ev, told.subscription);
+	if (told.is_new)
 		consumer_emit_member(ev, hb->next.id, &hb->next.about);
-	if (heartbeat_wants_target(hb)) {
-		err = consumer_assign(ev);
-		if (err != ERR_OK)
-			return ERR_COORDINATOR_NOT_AVAILABLE;
-	}
+	err = consumer_maybe_assign(ev);
+	if (err != ERR_OK)
+		return err;
 	consumer_reconcile(ev, hb->ask->has_owned, hb->ask->owned);
 	heartbeat_answer(hb);
 	if (ev->fx->records_len == 0) {
@@ -430,15 +289,16 @@ static enum err heartbeat_go_on(struct heartbeat *hb)
 	}
 	ev->fx->then = FX_THEN_CONSUMER;
 	ev->fx->consumer = (struct fx_consumer){.group = ev->group_id,
-						.member_id = hb->next.id,
-						.session_ms = ev->cfg->session_ms};
+						.member_id = hb->answer->member_id,
+						.session_ms = ev->cfg->session_ms,
+						.upgraded = ev->fx->scratch != NULL};
 	return ERR_OK;
 }
 
 static enum err heartbeat_leave(struct heartbeat *hb)
 {
 	const struct consumer_ask *ask = hb->ask;
-	const struct cmember *member = consumer_find(hb->ev.c, ask->member_id);
+	struct cmember *member = consumer_find(hb->ev.c, ask->member_id);
 
 	if (ask->instance_id.ptr != NULL) {
 		member = consumer_find_static(hb->ev.c, ask->instance_id);
@@ -460,7 +320,8 @@ static enum err heartbeat_leave(struct heartbeat *hb)
 		return ERR_OK;
 	}
 	/* For a while: its place is kept as long as its session lasts. */
-	heartbeat_continue(hb, member);
+	hb->ev.next = &hb->next;
+	consumer_continue(&hb->ev, member);
 	hb->next.epoch = CONSUMER_EPOCH_LEAVE_STATIC;
 	hb->next.revoking = TPSET_NONE;
 	consumer_emit_current(&hb->ev, &hb->next);
@@ -496,7 +357,9 @@ enum err consumer_heartbeat(struct shard *shard, struct moment now,
 	err = heartbeat_check(&hb);
 	if (err == ERR_OK)
 		err = heartbeat_find_group(&hb);
+	if (err == ERR_OK)
+		err = ask->member_epoch < 0 ? heartbeat_leave(&hb) : heartbeat_go_on(&hb);
 	if (err != ERR_OK)
-		return err;
-	return ask->member_epoch < 0 ? heartbeat_leave(&hb) : heartbeat_go_on(&hb);
+		convert_drop(fx);
+	return err;
 }

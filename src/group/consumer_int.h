@@ -17,7 +17,9 @@ struct cmember {
 	enum consumer_member_state state;
 	struct tpset assigned, revoking; /* what it has; of that, what it shall give back */
 	struct tpset target;		 /* what it is to have */
+	bool leaving;			 /* in the event at hand */
 	struct deadline session, rebalance;
+	struct deadline join, sync; /* of a classic one */
 	int32_t rebalance_epoch;    /* in which `rebalance` was set */
 	UT_hash_handle hh;	    /* consumer->members */
 	UT_hash_handle hh_instance; /* consumer->statics */
@@ -101,14 +103,40 @@ const struct cmember *consumer_owner(const struct consumer *c, const struct tp *
 size_t consumer_members_len(const struct consumer *c);
 struct str consumer_state_name(const struct consumer *c);
 
+/* -- consumer_update.c: a member's word, in either protocol. All but the first two want ev->next.
+ */
+struct tpset consumer_copy_set(struct fx *fx, struct tpset set);
+const struct join_protocol *consumer_copy_protocols(struct fx *fx, const struct join_protocol *list,
+						    size_t len);
+/* May it come in? ERR_GROUP_MAX_SIZE_REACHED, ERR_COORDINATOR_NOT_AVAILABLE. */
+enum err consumer_check_room(const struct cevent *ev, struct str member_id) must_check;
+/* ev->next is a new member, or goes on from what a member is. */
+void consumer_begin_new(struct cevent *ev, struct str id);
+void consumer_continue(struct cevent *ev, const struct cmember *member);
+/* ev->next takes a static member's place, with all that it had. */
+void consumer_replace(struct cevent *ev, const struct cmember *member, struct str id);
+void consumer_take_str(struct str *field, struct str told); /* null: as it was */
+/* What came of it, once ev->next->about is as it will be. */
+struct update_told {
+	bool is_new;	   /* there is something to be written */
+	bool subscription; /* and to be assigned anew */
+};
+struct update_told consumer_told(struct cevent *ev, const struct consumer_about *before);
+/* A new epoch of the group, where subscriptions or topics have changed. */
+void consumer_bump(struct cevent *ev, bool subscription_changed);
+/* A new target, where there is a new epoch and it is time for it. */
+enum err consumer_maybe_assign(struct cevent *ev) must_check;
+
 /* -- consumer_emit.c: records from what is to be -- */
 void consumer_emit_group(struct cevent *ev, int64_t metadata_hash);
 void consumer_emit_member(struct cevent *ev, struct str id, const struct consumer_about *about);
 void consumer_emit_current(struct cevent *ev, const struct cnext *next);
 void consumer_emit_target(struct cevent *ev, struct str id, struct tpset target);
-void consumer_emit_target_epoch(struct cevent *ev);
+void consumer_emit_target_epoch(struct cevent *ev, int64_t made_ms);
 void consumer_emit_removal(struct cevent *ev, struct str id);
-void consumer_emit_tombstones(const struct group *group, struct fx *fx);
+/* All of the group, with ev->next where it has records by now. */
+void consumer_emit_tombstones(struct cevent *ev);
+void consumer_emit_all_tombstones(const struct group *group, struct fx *fx);
 
 /* -- consumer_topics.c: what members subscribe to -- */
 /* NULL at the end. */
@@ -137,11 +165,27 @@ enum err consumer_assign(struct cevent *ev) must_check;
 void consumer_reconcile(struct cevent *ev, bool has_owned, struct tpset owned);
 
 /* -- consumer_leave.c -- */
+/* An event on a group that is there. */
+struct cevent consumer_event(struct group *group, struct moment now, struct fx *fx);
 /* Out of the group, by its will or not. */
-void consumer_remove(struct cevent *ev, const struct cmember *member);
+void consumer_remove(struct cevent *ev, struct cmember *member);
+/* LeaveGroup, which may name members of both protocols. */
+void consumer_leave(struct group *group, struct moment now, struct leave_member *members,
+		    size_t members_len, struct fx *fx);
 void consumer_session_due(struct cmember *member, struct moment now, struct fx *fx);
 void consumer_rebalance_due(struct cmember *member, struct moment now, struct fx *fx);
+void consumer_join_due(struct cmember *member, struct moment now, struct fx *fx);
+void consumer_sync_due(struct cmember *member, struct moment now, struct fx *fx);
 void consumer_settle(struct shard *shard, struct moment now, const struct fx_consumer *done);
+
+/* -- consumer_classic.c: members that speak the classic protocol -- */
+void consumer_join(struct group *group, struct moment now, const struct join_ask *ask,
+		   struct fx *fx);
+void consumer_settle_joined(struct shard *shard, struct moment now, struct fx *fx, enum err err);
+void consumer_sync(struct group *group, struct moment now, const struct sync_ask *ask,
+		   struct fx *fx);
+enum err consumer_beat(struct group *group, struct moment now, struct str member_id,
+		       struct str instance_id, int32_t generation) must_check;
 
 /* -- consumer_regex.c -- */
 /*

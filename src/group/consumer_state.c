@@ -123,6 +123,8 @@ static struct cmember *consumer_make_member(struct group *group, struct str id)
 	member->id = keep_str_small(keep, id);
 	member->session.kind = DEADLINE_CONSUMER_SESSION;
 	member->rebalance.kind = DEADLINE_CONSUMER_REBALANCE;
+	member->join.kind = DEADLINE_CONSUMER_JOIN;
+	member->sync.kind = DEADLINE_CONSUMER_SYNC;
 	HASH_ADD_KEYPTR(hh, group->consumer->members, member->id.ptr, member->id.len, member);
 	return member;
 }
@@ -256,6 +258,8 @@ static void consumer_drop_member(struct cmember *member)
 	consumer_free_set(shard->keep, &member->target);
 	deadline_clear(shard->deadlines, &member->session);
 	deadline_clear(shard->deadlines, &member->rebalance);
+	deadline_clear(shard->deadlines, &member->join);
+	deadline_clear(shard->deadlines, &member->sync);
 	HASH_DEL(member->group->consumer->members, member);
 	keep_free_str(shard->keep, &member->id);
 	keep_free(shard->keep, member);
@@ -355,6 +359,8 @@ static void consumer_tombstone(struct group *group, const struct fx_record *reco
 	case FX_CONSUMER_REGEX:
 		consumer_set_regex(group, &record->consumer, true);
 		return;
+	case FX_CONSUMER_PARTITIONS:
+		return; /* never kept */
 	default:
 		member = consumer_find(c, record->consumer.member_id);
 		if (member != NULL)

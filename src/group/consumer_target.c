@@ -154,6 +154,6 @@ enum err consumer_assign(struct cevent *ev)
 		return err;
 	target_emit(&target);
 	ev->assignment_epoch = ev->epoch;
-	consumer_emit_target_epoch(ev);
+	consumer_emit_target_epoch(ev, ev->now.wall_ms);
 	return ERR_OK;
 }

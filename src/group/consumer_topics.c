@@ -80,8 +80,9 @@ const struct consumer_about *consumer_next_about(const struct cevent *ev, struct
 	} else if (pos->member != NULL) {
 		pos->member = pos->member->hh.next;
 	}
-	while (pos->member != NULL && (pos->member == ev->gone || !pos->member->known ||
-				       (ev->next != NULL && pos->member == ev->next->old)))
+	while (pos->member != NULL &&
+	       (pos->member == ev->gone || pos->member->leaving || !pos->member->known ||
+		(ev->next != NULL && pos->member == ev->next->old)))
 		pos->member = pos->member->hh.next;
 	if (pos->member != NULL)
 		return &pos->member->about;

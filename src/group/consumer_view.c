@@ -25,7 +25,9 @@ enum err consumer_check(const struct shard *shard, struct str group_id, struct s
 	member = consumer_find(group->consumer, member_id);
 	if (member == NULL)
 		return ERR_UNKNOWN_MEMBER_ID;
-	return member->epoch == member_epoch ? ERR_OK : ERR_STALE_MEMBER_EPOCH;
+	if (member->epoch == member_epoch)
+		return ERR_OK;
+	return member->about.is_classic ? ERR_ILLEGAL_GENERATION : ERR_STALE_MEMBER_EPOCH;
 }
 
 enum err consumer_describe(const struct shard *shard, struct str group_id,
@@ -61,7 +63,9 @@ enum err consumer_describe(const struct shard *shard, struct str group_id,
 						  .topics = m->about.topics,
 						  .topics_len = m->about.topics_len,
 						  .epoch = m->epoch,
-						  .assigned = m->assigned,
+						  .is_classic = m->about.is_classic,
+						  .assigned =
+						      tpset_or(m->assigned, m->revoking, arena),
 						  .target = m->target};
-	return ERR_OK;
+	return arena->failed ? ERR_NOMEM : ERR_OK;
 }

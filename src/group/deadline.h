@@ -16,6 +16,8 @@ enum deadline_kind {
 	DEADLINE_SYNC,		     /* of a group's sync phase */
 	DEADLINE_CONSUMER_SESSION,   /* a consumer group's member's session */
 	DEADLINE_CONSUMER_REBALANCE, /* until when it has to give back what it shall lose */
+	DEADLINE_CONSUMER_JOIN,	     /* until when its classic member has to join again */
+	DEADLINE_CONSUMER_SYNC,	     /* or to ask for its assignment */
 	DEADLINE_EXPIRY,	     /* a shard's next look at expired offsets */
 	DEADLINE_TXN_TIMEOUT,	     /* room txn: of an open transaction */
 	DEADLINE_TXN_EXPIRY,	     /* room txn: the next look at expired ids */

@@ -69,7 +69,7 @@ static bool expiry_look(const struct group *group, struct moment now, struct fx 
 	if (!all_old)
 		return true;
 	if (group->type == GROUP_CONSUMER && consumer_members_len(group->consumer) == 0)
-		consumer_emit_tombstones(group, fx);
+		consumer_emit_all_tombstones(group, fx);
 	else if (group->type == GROUP_CLASSIC && group_is(group, STATE_EMPTY) &&
 		 group->pending == NULL)
 		group_emit_tombstone(group, fx);

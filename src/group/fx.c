@@ -126,7 +126,10 @@ void fx_note(struct fx *fx, const char *format, ...)
 		return;
 	if ((size_t)len >= sizeof(line))
 		len = sizeof(line) - 1;
-	fx->note = fx_str(fx, (struct str){line, (size_t)len});
+	if (fx->note.ptr == NULL)
+		fx->note = fx_str(fx, (struct str){line, (size_t)len});
+	else
+		fx->note = arena_printf(&fx->arena, "%.*s; %s", STR_ARG(fx->note), line);
 }
 
 enum err fx_append_err(enum err err)

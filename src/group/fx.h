@@ -32,6 +32,8 @@ enum fx_record_kind {
 	FX_CONSUMER_TARGET,	  /* ConsumerGroupTargetAssignmentMember: what it is to have */
 	FX_CONSUMER_CURRENT,	  /* ConsumerGroupCurrentMemberAssignment: what it has */
 	FX_CONSUMER_REGEX,	  /* ConsumerGroupRegularExpression: what a pattern matches */
+	/* ConsumerGroupPartitionMetadata, of Kafka before 4.1: nothing but tombstones. */
+	FX_CONSUMER_PARTITIONS,
 };
 
 /* Types of groups, as ListGroups names them. */
@@ -131,6 +133,7 @@ enum fx_then {
 	FX_THEN_SYNC,	   /* hand out the assignments that the leader sent */
 	FX_THEN_REPLACE,   /* a static member has come back under a new id */
 	FX_THEN_CONSUMER,  /* replay, then set the member's deadlines */
+	FX_THEN_JOINED,	   /* replay, then answer a classic member of a consumer group */
 };
 
 struct group;
@@ -140,6 +143,15 @@ struct member;
 struct fx_consumer {
 	struct str group, member_id;
 	int32_t session_ms;
+	bool upgraded; /* and those of all others begin */
+};
+
+/* FX_THEN_JOINED. */
+struct fx_joined {
+	struct str group;
+	int32_t session_ms, rebalance_ms;
+	void *who;
+	struct join_answer answer;
 };
 
 struct fx {
@@ -160,6 +172,10 @@ struct fx {
 	struct fx_replaced *replaced;
 	struct fx_consumer consumer;
 	enum group_type was; /* the group, before it was made */
+	/* See convert.h. The first stands for a group that becomes a consumer group. */
+	struct group *scratch;
+	const struct fx_downgraded *downgraded;
+	struct fx_joined joined;
 };
 
 void fx_init(struct fx *fx);

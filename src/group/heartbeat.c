@@ -1,5 +1,5 @@
 /* Heartbeat: the member lives; and it learns here that a rebalance has begun. */
-#include "group/group_int.h"
+#include "group/consumer_int.h"
 
 enum err heartbeat_handle(struct shard *shard, struct moment now, struct str group_id,
 			  struct str member_id, struct str instance_id, int32_t generation)
@@ -10,6 +10,8 @@ enum err heartbeat_handle(struct shard *shard, struct moment now, struct str gro
 
 	if (group_id.len == 0)
 		return ERR_INVALID_GROUP_ID;
+	if (group != NULL && group->type == GROUP_CONSUMER)
+		return consumer_beat(group, now, member_id, instance_id, generation);
 	if (group == NULL || group->type != GROUP_CLASSIC)
 		return ERR_UNKNOWN_MEMBER_ID;
 	err = member_check(group, member_id, instance_id, &member);

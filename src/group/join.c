@@ -262,7 +262,7 @@ static void join_make(struct shard *shard, struct moment now, const struct join_
 	fx->was = group->type;
 	foreign_emit_tombstones(group, fx);
 	if (group->type == GROUP_CONSUMER)
-		consumer_emit_tombstones(group, fx);
+		consumer_emit_all_tombstones(group, fx);
 	shard_set_type(group, GROUP_CLASSIC);
 	group->since_ms = now.wall_ms;
 	join_emit_new(group, fx);
@@ -305,8 +305,9 @@ void join_handle(struct shard *shard, struct moment now, const struct join_ask *
 	}
 	if (group != NULL && group->type == GROUP_CLASSIC)
 		join_existing(group, now, ask, fx);
-	else if (group != NULL &&
-		 (group->type == GROUP_SHARE || consumer_members_len(group->consumer) > 0))
+	else if (group != NULL && consumer_members_len(group->consumer) > 0)
+		consumer_join(group, now, ask, fx);
+	else if (group != NULL && group->type == GROUP_SHARE)
 		fx_join_failed(fx, ask->who, ERR_INCONSISTENT_GROUP_PROTOCOL, STR(""));
 	else if (ask->member_id.len > 0)
 		join_refuse(ask, ERR_UNKNOWN_MEMBER_ID, fx);

@@ -2,7 +2,7 @@
  * LeaveGroup: members go of their own will, or an administrator removes static ones by their
  * instance id alone (KIP-345).
  */
-#include "group/group_int.h"
+#include "group/consumer_int.h"
 
 static enum err leave_one(struct group *group, const struct leave_member *leaver, struct fx *fx)
 {
@@ -36,6 +36,10 @@ enum err leave_handle(struct shard *shard, struct moment now, struct str group_i
 
 	if (group_id.len == 0)
 		return ERR_INVALID_GROUP_ID;
+	if (group != NULL && group->type == GROUP_CONSUMER) {
+		consumer_leave(group, now, members, members_len, fx);
+		return ERR_OK;
+	}
 	if (group == NULL || group->type != GROUP_CLASSIC) {
 		for (size_t i = 0; i < members_len; i++)
 			members[i].err = ERR_UNKNOWN_MEMBER_ID;

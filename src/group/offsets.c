@@ -64,12 +64,13 @@ static enum err offsets_check_consumer(const struct consumer *c, const struct co
 		return ERR_OK;
 	if (member == NULL)
 		return ERR_UNKNOWN_MEMBER_ID;
-	if (!ask->unknown_group_err && !ask->transactional)
+	if (!ask->unknown_group_err && !ask->transactional && !member->about.is_classic)
 		return ERR_UNSUPPORTED_VERSION; /* before v9 nobody would understand the code */
 	if (ask->generation == member->epoch ||
 	    (ask->generation < member->epoch && offsets_had_then(member, ask)))
 		return ERR_OK;
-	return ask->transactional ? ERR_ILLEGAL_GENERATION : ERR_STALE_MEMBER_EPOCH;
+	return ask->transactional || member->about.is_classic ? ERR_ILLEGAL_GENERATION
+							      : ERR_STALE_MEMBER_EPOCH;
 }
 
 static enum err offsets_check_commit(struct shard *shard, struct moment now,

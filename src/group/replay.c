@@ -99,6 +99,7 @@ void replay_record(struct shard *shard, const struct fx_record *record, int64_t 
 	case FX_CONSUMER_TARGET:
 	case FX_CONSUMER_CURRENT:
 	case FX_CONSUMER_REGEX:
+	case FX_CONSUMER_PARTITIONS:
 		consumer_replay(group, record);
 		break;
 	}

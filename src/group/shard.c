@@ -4,7 +4,7 @@
  * A group that is not there for anybody may still be in the table as GROUP_NONE, because offsets or
  * a transaction refer to it.
  */
-#include "group/consumer_int.h"
+#include "group/convert.h"
 
 #include <stdlib.h>
 
@@ -180,7 +180,7 @@ enum err shard_delete_group(struct shard *shard, struct str id, struct fx *fx)
 	if (group->type == GROUP_CLASSIC)
 		group_emit_tombstone(group, fx);
 	else if (group->type == GROUP_CONSUMER)
-		consumer_emit_tombstones(group, fx);
+		consumer_emit_all_tombstones(group, fx);
 	else
 		foreign_emit_tombstones(group, fx);
 	fx->then = FX_THEN_APPLY;
@@ -205,6 +205,10 @@ struct shard *deadline_shard(struct deadline *d)
 		return container_of(d, struct cmember, session)->group->shard;
 	case DEADLINE_CONSUMER_REBALANCE:
 		return container_of(d, struct cmember, rebalance)->group->shard;
+	case DEADLINE_CONSUMER_JOIN:
+		return container_of(d, struct cmember, join)->group->shard;
+	case DEADLINE_CONSUMER_SYNC:
+		return container_of(d, struct cmember, sync)->group->shard;
 	case DEADLINE_EXPIRY:
 		return container_of(d, struct shard, expiry);
 	case DEADLINE_TXN_TIMEOUT:
@@ -245,6 +249,12 @@ void deadline_fire(struct moment now, struct deadline *d, struct fx *fx)
 	case DEADLINE_CONSUMER_REBALANCE:
 		consumer_rebalance_due(container_of(d, struct cmember, rebalance), now, fx);
 		return;
+	case DEADLINE_CONSUMER_JOIN:
+		consumer_join_due(container_of(d, struct cmember, join), now, fx);
+		return;
+	case DEADLINE_CONSUMER_SYNC:
+		consumer_sync_due(container_of(d, struct cmember, sync), now, fx);
+		return;
 	case DEADLINE_EXPIRY:
 		expiry_due(container_of(d, struct shard, expiry), now, fx);
 		return;
@@ -256,11 +266,13 @@ void deadline_fire(struct moment now, struct deadline *d, struct fx *fx)
 }
 
 /* Records that carry the change themselves: what is in the log is in the state. */
-static void shard_apply(struct shard *shard, const struct fx *fx)
+static void shard_apply(struct shard *shard, struct moment now, struct fx *fx)
 {
+	convert_settle_begin(shard, fx);
 	for (size_t i = 0; i < fx->records_len; i++)
 		if (fx->records[i].at >= 0)
 			replay_record(shard, &fx->records[i], fx->producer_id);
+	convert_settle_end(shard, now, fx);
 }
 
 void shard_settle(struct shard *shard, struct moment now, struct fx *fx, enum err err)
@@ -270,11 +282,15 @@ void shard_settle(struct shard *shard, struct moment now, struct fx *fx, enum er
 	case FX_THEN_NOTHING:
 		break;
 	case FX_THEN_APPLY:
-		shard_apply(shard, fx);
+		shard_apply(shard, now, fx);
 		break;
 	case FX_THEN_CONSUMER:
-		shard_apply(shard, fx);
+		shard_apply(shard, now, fx);
 		consumer_settle(shard, now, &fx->consumer);
+		break;
+	case FX_THEN_JOINED:
+		shard_apply(shard, now, fx);
+		consumer_settle_joined(shard, now, fx, err);
 		break;
 	case FX_THEN_NEW_GROUP:
 		join_settle_new(shard, fx, err);

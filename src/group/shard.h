@@ -19,7 +19,16 @@
 #include "group/fx.h"
 #include "group/keep.h"
 
+/* May groups change their protocol with members in them? group.consumer.migration.policy */
+enum migration {
+	MIGRATION_BIDIRECTIONAL,
+	MIGRATION_UPGRADE,   /* from classic to consumer */
+	MIGRATION_DOWNGRADE, /* and back */
+	MIGRATION_DISABLED,  /* not even may both kinds of members be in one group */
+};
+
 struct group_cfg {
+	enum migration migration;
 	int32_t session_min_ms, session_max_ms; /* group.{min,max}.session.timeout.ms */
 	int32_t initial_delay_ms;		/* group.initial.rebalance.delay.ms */
 	int32_t new_member_ms;			/* how long a new member's JoinGroup may wait */
@@ -33,6 +42,7 @@ struct group_cfg {
 
 extern const struct group_cfg group_cfg_default;
 
+struct consumer_cfg;
 struct shard;
 
 /* All is borrowed and outlives the shard; shards may share it. NULL when memory is out. */
@@ -59,8 +69,9 @@ struct join_ask {
 	int32_t session_ms, rebalance_ms;
 	const struct join_protocol *protocols;
 	size_t protocols_len;
-	bool wants_member_id; /* v4: two steps, KIP-394 */
-	bool can_skip;	      /* v9: understands skip_assignment, KIP-814 */
+	bool wants_member_id;			 /* v4: two steps, KIP-394 */
+	bool can_skip;				 /* v9: understands skip_assignment, KIP-814 */
+	const struct consumer_cfg *consumer_cfg; /* should it be a consumer group */
 };
 
 /* The answer comes in this fx or, when members are waited for, in a later one. */

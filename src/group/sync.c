@@ -2,7 +2,7 @@
  * SyncGroup: the leader's assignment is written to the log, and with that the group is stable and
  * everybody who has asked gets theirs. See shard.h.
  */
-#include "group/group_int.h"
+#include "group/consumer_int.h"
 
 void sync_received(struct member *member)
 {
@@ -136,6 +136,10 @@ void sync_handle(struct shard *shard, struct moment now, const struct sync_ask *
 	struct member *member;
 	enum err err;
 
+	if (group != NULL && consumer_members_len(group->consumer) > 0) {
+		consumer_sync(group, now, ask, fx);
+		return;
+	}
 	if (group == NULL || group->type != GROUP_CLASSIC || group_is(group, STATE_EMPTY)) {
 		fx_sync_failed(fx, ask->who,
 			       ask->group.len == 0 ? ERR_INVALID_GROUP_ID : ERR_UNKNOWN_MEMBER_ID);

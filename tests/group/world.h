@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "group/shard.h"
+#include "group/consumer.h"
 
 struct world {
 	struct group_cfg cfg;
@@ -119,6 +119,12 @@ static inline void world_advance(struct world *w, int64_t ms)
 	w->now.mono_ms = until;
 }
 
+static const struct consumer_cfg world_consumer_cfg = {.session_ms = 45000,
+						       .heartbeat_ms = 5000,
+						       .assignment_ms = 0,
+						       .size_max = 3,
+						       .assignor = {"uniform", 7}};
+
 /* -- asking -------------------------------------------------------------------------------------
  */
 
@@ -137,7 +143,8 @@ static inline struct join_ask world_join_ask(struct asker *who, const char *memb
 				 .session_ms = 10000,
 				 .rebalance_ms = 30000,
 				 .protocols = world_range,
-				 .protocols_len = 1};
+				 .protocols_len = 1,
+				 .consumer_cfg = &world_consumer_cfg};
 }
 
 static inline void world_join(struct world *w, const struct join_ask *ask)
