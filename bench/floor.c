@@ -181,6 +181,21 @@ static void floor_fetch(struct floor_conn *conn, struct rd *rd)
 	}
 }
 
+/* All of the request is written; the answer names no topic. */
+static void floor_commit(struct floor_conn *conn, const struct rd *rd)
+{
+	struct topic *topic = floor_topic(conn->floor, STR("offsets"));
+
+	pthread_mutex_lock(&topic->lock);
+	if (pwrite(topic->fd, rd->pos, rd_left(rd), topic->end) != (ssize_t)rd_left(rd))
+		client_die("floor: write: %s", strerror(errno));
+	topic->end += (off_t)rd_left(rd);
+	pthread_mutex_unlock(&topic->lock);
+	wr_int32(&conn->out, 0);
+	wr_array(&conn->out, 0, false, false);
+	floor_send(conn, 0);
+}
+
 /* False: the peer has gone. */
 static bool floor_request(struct floor_conn *conn)
 {
@@ -210,6 +225,13 @@ static bool floor_request(struct floor_conn *conn)
 		floor_produce(conn, &rd);
 	} else if (key == CLIENT_FETCH) {
 		floor_fetch(conn, &rd);
+	} else if (key == CLIENT_OFFSET_COMMIT) {
+		floor_commit(conn, &rd);
+	} else if (key == CLIENT_FIND_COORDINATOR) {
+		/* No error, as all zeros say; node 0 at nowhere. */
+		(void)wr_room(&conn->out, 4 + 2 + 2 + 4 + 2 + 4);
+		memset(conn->out.buf + 8, 0, conn->out.len_bytes - 8);
+		floor_send(conn, 0);
 	} else {
 		wr_int16(&conn->out, 0);
 		wr_array(&conn->out, 0, false, false);
