@@ -3,10 +3,15 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
+
+/* The one whose loops have no threads, so that a client must turn them while it waits. */
+static struct fixture *fixture_turned;
 
 /* -- the handler ------------------------------------------------------------------------------ */
 
@@ -204,12 +209,14 @@ void fixture_open(struct fixture *f)
 	assert_int_equal(net_listen(f->net, &listener, &f->port), ERR_OK);
 	assert_true(f->port > 0);
 	assert_int_equal(net_open(f->net), ERR_OK);
+	fixture_turned = f;
 	fixture_turn(f);
 }
 
 void fixture_start(struct fixture *f)
 {
 	f->has_threads = true;
+	fixture_turned = NULL;
 	for (size_t i = 0; i < f->loops_len; i++)
 		assert_int_equal(loop_start(f->loops[i]), ERR_OK);
 	assert_int_equal(loop_start(f->away), ERR_OK);
@@ -236,6 +243,7 @@ void fixture_fini(struct fixture *f)
 	for (size_t i = 0; i < f->loops_len; i++)
 		loop_free(f->loops[i]);
 	loop_free(f->away);
+	fixture_turned = NULL;
 	close(f->file);
 }
 
@@ -284,7 +292,31 @@ int client_connect(struct fixture *f)
 
 void client_send(int fd, const void *data, size_t len)
 {
-	assert_int_equal(send(fd, data, len, MSG_NOSIGNAL), len);
+	int64_t end_us = clock_mono_us(&clock_real) + FIXTURE_UNTIL_MAX_US;
+
+	for (size_t done = 0; done < len;) {
+		int wait = fixture_turned != NULL ? MSG_DONTWAIT : 0;
+		ssize_t n = send(fd, (const char *)data + done, len - done, MSG_NOSIGNAL | wait);
+
+		assert_true(n >= 0 || (errno == EAGAIN && wait != 0));
+		assert_true(clock_mono_us(&clock_real) < end_us);
+		if (n < 0)
+			fixture_turn(fixture_turned);
+		done += n > 0 ? (size_t)n : 0;
+	}
+}
+
+void client_settle(int fd)
+{
+	int64_t end_us = clock_mono_us(&clock_real) + FIXTURE_UNTIL_MAX_US;
+	int under_way = 1;
+
+	while (under_way > 0) {
+		assert_int_equal(ioctl(fd, SIOCOUTQ, &under_way), 0);
+		assert_true(clock_mono_us(&clock_real) < end_us);
+		if (under_way > 0)
+			poll(NULL, 0, 1);
+	}
 }
 
 void client_frame(int fd, const void *frame, uint32_t len)

@@ -83,6 +83,7 @@ static void small_slices_share_a_call_with_their_answer(void **state)
 	fd = client_connect(f);
 	ask_slice(fd, 0, 100, 200);
 	ask_slice(fd, 5, 300, 400);
+	client_settle(fd);
 	FIXTURE_UNTIL(f, fixture_stats(f).answers == 2);
 	assert_int_equal(fixture_stats(f).writes, 1);
 	expect_slice(f, fd, 0, 300);
@@ -126,6 +127,8 @@ static void one_that_does_not_read_holds_little(void **state)
 	conn = TAILQ_FIRST(&f->net->loops[0].by_age);
 	for (int i = 0; i < 60; i++)
 		ask_slice(fd, 0, 3000000, 1000000);
+	client_settle(fd);
+	FIXTURE_UNTIL(f, conn->is_blocked);
 	for (int i = 0; i < 500; i++)
 		fixture_turn(f);
 	/* What the sockets took, and one answer more than the limit. */

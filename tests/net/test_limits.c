@@ -87,7 +87,9 @@ static void a_large_claim_costs_nothing(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
 		fds[i] = client_connect(f);
 		client_send(fds[i], "\x06\x40\x00\x00hello", 9);
+		client_settle(fds[i]);
 	}
+	FIXTURE_UNTIL(f, f->net->big.waits_len == ARRAY_LEN(fds) - 1);
 	for (int i = 0; i < 50; i++)
 		fixture_turn(f);
 	assert_int_equal(getrusage(RUSAGE_SELF, &after), 0);
@@ -194,6 +196,7 @@ static void small_frames_take_turns_when_their_reserve_is_used_up(void **state)
 		fds[i] = client_connect(f);
 		client_request(fds[i], CMD_PARK, "0123456789");
 	}
+	FIXTURE_UNTIL(f, f->net->small.waits_len == ARRAY_LEN(fds) - 1);
 	for (int i = 0; i < 50; i++)
 		fixture_turn(f);
 	assert_int_equal(f->handled, 1);
@@ -268,6 +271,7 @@ static void closes_the_idle(void **state)
 	busy = client_connect(f);
 	parked = client_connect(f);
 	client_request(parked, CMD_PARK, "parked");
+	FIXTURE_UNTIL(f, f->parked_len == 1);
 	clock_fake_advance(&f->clock, 400000);
 	client_request(busy, CMD_ECHO, "busy");
 	client_expect(f, busy, "busy");
@@ -372,9 +376,7 @@ static void survives_running_out_of_descriptors(void **state)
 	close(spare);
 	low.rlim_cur = (rlim_t)spare;
 	/* The lowest free descriptor is the limit: accept4 fails. */
-	for (int i = 0; i < 20; i++)
-		fixture_turn(f);
-	assert_true(loop_timer_is_set(&f->net->acceptor.retry));
+	FIXTURE_UNTIL(f, loop_timer_is_set(&f->net->acceptor.retry));
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	client_request(fd, CMD_ECHO, "late");
 	client_expect(f, fd, "late");
