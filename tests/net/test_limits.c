@@ -427,6 +427,17 @@ static void says_why_it_cannot_bind(void **state)
 	}
 }
 
+/* As many as this process may have. */
+static bool may_open(rlim_t files)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max < files)
+		return false;
+	limit.rlim_cur = limit.rlim_max;
+	return setrlimit(RLIMIT_NOFILE, &limit) == 0;
+}
+
 static void two_thousand_connections_take_little(void **state)
 {
 	struct fixture *f = *state;
@@ -435,6 +446,8 @@ static void two_thousand_connections_take_little(void **state)
 	size_t each;
 
 	fixture_open(f);
+	if (!may_open(2 * ARRAY_LEN(fds) + 100))
+		skip();
 	fds[0] = client_connect(f);
 	before = mallinfo2();
 	for (size_t i = 1; i < ARRAY_LEN(fds); i++) {
