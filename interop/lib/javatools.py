@@ -26,6 +26,7 @@ MAIN = {
         "broker-api-versions": TOOLS + "BrokerApiVersionsCommand",
         "dump-log": TOOLS + "DumpLogSegments",
         "transactions": TOOLS + "TransactionsCommand",
+        "streams-reset": TOOLS + "StreamsResetter",
         "transact": "Transact",
     },
     "2.8.2": {

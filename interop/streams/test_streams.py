@@ -12,6 +12,7 @@ import struct
 import pytest
 
 from interop.lib import wire
+from interop.lib.clients import wait_until
 from interop.lib.streams import TOPICS, Instance, World, last_values
 
 ROUNDS = int(os.environ.get("STREAMS_ROUNDS", "3"))
@@ -21,6 +22,12 @@ CHANGES = {
     "offsets.topic.num.partitions": "3",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
     "group.initial.rebalance.delay.ms": "500",
+}
+# What Streams asks for when it makes its topics.
+INTERNAL = {
+    "app-by-word-repartition": {"cleanup.policy=delete", "message.timestamp.type=CreateTime", "retention.ms=-1", "segment.bytes=52428800"},
+    "app-total-changelog": {"cleanup.policy=compact", "message.timestamp.type=CreateTime"},
+    "app-daily-changelog": {"cleanup.policy=compact,delete", "message.timestamp.type=CreateTime", "retention.ms=345600000"},
 }
 MISTAKES = {
     f"failure {name}Exception"
@@ -58,6 +65,13 @@ def check_stores(world):
     assert daily == world.wanted()
 
 
+def settings_of(tools, broker, topic):
+    """The settings that the topic was made with."""
+    who = ["--entity-type", "topics", "--entity-name", topic]
+    shown = tools.must("configs", "--bootstrap-server", broker.bootstrap, *who, "--describe")
+    return set(re.findall(r"^  (\S+=\S*) sensitive", shown, re.M))
+
+
 def ends(tools, broker, topic, when="latest"):
     shown = tools.must("get-offsets", "--bootstrap-server", broker.bootstrap, "--topic", topic, "--time", when)
     return {int(number): int(offset) for number, offset in re.findall(rf"^{topic}:(\d+):(\d+)$", shown, re.M)}
@@ -89,3 +103,40 @@ def test_each_input_counts_once_whatever_dies(kind, new_broker, tools, tmp_path)
     parts = range(TOPICS["words"])
     assert wire.committed(world.broker.bootstrap, "app", "words", parts) == ends(tools, world.broker, "words")
     world.broker.stop()
+
+
+def test_the_reset_tool_lets_an_application_begin_again(new_broker, tools, tmp_path):
+    broker = new_broker(changes=CHANGES).start()
+    world = World(broker)
+    world.put(300)
+    world.flush()
+
+    def reset(*words):
+        where = ["--bootstrap-server", broker.bootstrap, "--application-id", "app", "--input-topics", "words,colours"]
+        return tools.run("streams-reset", *where, *words, timeout=120)
+
+    instance = Instance(broker.bootstrap, "app", tmp_path / "state", {"group.instance.id": "one"})
+    try:
+        world.read_until(world.is_all_there, "it hangs", [instance])
+        for topic, settings in INTERNAL.items():
+            assert settings_of(tools, broker, topic) == settings, topic
+        # What was read of a repartition topic is deleted.
+        wait_until([], lambda: sum(ends(tools, broker, "app-by-word-repartition", "earliest").values()) > 0, "a purge", 120)
+        instance.close()
+        # A static member that has ended is still a member.
+        refused = reset()
+        assert refused.code != 0 and "is still active" in refused.out + refused.err, str(refused)
+        done = reset("--force")
+        assert done.code == 0, str(done)
+        left = tools.must("topics", "--bootstrap-server", broker.bootstrap, "--list").split()
+        assert [topic for topic in left if topic.startswith("app-")] == []
+        assert wire.committed(broker.bootstrap, "app", "words", range(4)) == dict.fromkeys(range(4), 0)
+        world.out.clear()
+        instance = Instance(broker.bootstrap, "app", tmp_path / "new-state", {"group.instance.id": "one"})
+        world.read_until(world.is_all_there, "it does not begin again", [instance])
+        instance.close()
+    finally:
+        instance.kill()
+    assert world.complaints() == []
+    check_stores(world)
+    broker.stop()
