@@ -25,7 +25,7 @@
 #define ARENA_BYTES   (32u << 20)
 #define FRAMES_MAX    16
 #define BROKER_INPUTS 5000
-#define PATIENCE_US   10000000
+#define PATIENCE_US   60000000 /* for a disk that others keep busy */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
