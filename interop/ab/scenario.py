@@ -5,7 +5,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """One command. `{boot}` and `{tmp}` in its words are filled in; `unordered` compares sorted lines.
+    """One command. `{boot}` and `{tmp}` in its words are filled in; `unordered` compares sorted lines, "words" of sorted words.
 
     Brokers carry out some changes a moment after they answered: such a command is repeated until it prints `until`.
     """
@@ -14,7 +14,7 @@ class Step:
     tool: str
     words: tuple
     stdin: str = ""
-    unordered: bool = False
+    unordered: bool | str = False
     until: str = ""
     version: str = "4.3.1"
     files: tuple = ()
@@ -90,7 +90,7 @@ OFFSETS = [
     step("get-offsets-all", "get-offsets", BOOT + "--exclude-internal-topics"),
     step("get-offsets-unknown", "get-offsets", BOOT + "--topic nowhere"),
     step("old-get-offsets", "get-offsets", "--broker-list {boot} --topic t1", version="2.8.2"),
-    step("delete-records", "delete-records", BOOT + "--offset-json-file {tmp}/delete.json", files=(("delete.json", '{"partitions":[{"topic":"t2","partition":0,"offset":0},{"topic":"one","partition":0,"offset":2}],"version":1}'),)),
+    step("delete-records", "delete-records", BOOT + "--offset-json-file {tmp}/delete.json", unordered=True, files=(("delete.json", '{"partitions":[{"topic":"t2","partition":0,"offset":0},{"topic":"one","partition":0,"offset":2}],"version":1}'),)),
     step("delete-records-beyond", "delete-records", BOOT + "--offset-json-file {tmp}/beyond.json", files=(("beyond.json", '{"partitions":[{"topic":"t2","partition":0,"offset":1000}],"version":1}'),)),
     step("get-offsets-after-delete", "get-offsets", BOOT + "--topic one --time -2"),
     step("consume-after-delete", "console-consumer", BOOT + "--topic one --from-beginning --max-messages 2"),
@@ -113,6 +113,116 @@ GROUPS = [
     step("live-reset", "consumer-groups", BOOT + "--reset-offsets --group live --topic t1 --to-earliest --execute"),
     step("live-delete", "consumer-groups", BOOT + "--delete --group live"),
     step("live-delete-offsets", "consumer-groups", BOOT + "--delete-offsets --group live --topic t1"),
+    step("live-all-members", "consumer-groups", BOOT + "--describe --all-groups --members --verbose", unordered=True),
+    step("live-all-state", "consumer-groups", BOOT + "--describe --all-groups --state", unordered=True),
+    step("live-delete-offsets-partition", "consumer-groups", BOOT + "--delete-offsets --group live --topic t1:0"),
+    step("live-delete-offsets-other", "consumer-groups", BOOT + "--delete-offsets --group live --topic t2", unordered=True),
+    step("live-reset-dry-run", "consumer-groups", BOOT + "--reset-offsets --group live --topic t1 --to-earliest --dry-run"),
+    step("live-list-both", "consumer-groups", BOOT + "--list --state --type", unordered=True),
+    *(
+        step(f"modern-{name}", "consumer-groups", BOOT + words, unordered=True)
+        for name, words in (
+            ("offsets", "--describe --group modern --offsets"),
+            ("offsets-verbose", "--describe --group modern --offsets --verbose"),
+            ("members", "--describe --group modern --members"),
+            ("members-verbose", "--describe --group modern --members --verbose"),
+            ("state", "--describe --group modern --state"),
+            ("state-verbose", "--describe --group modern --state --verbose"),
+            ("all-members-verbose", "--describe --all-groups --members --verbose"),
+            ("all-state-verbose", "--describe --all-groups --state --verbose"),
+            ("all-offsets-verbose", "--describe --all-groups --offsets --verbose"),
+            ("list", "--list --state stable,reconciling --type consumer"),
+            ("list-assigning", "--list --state assigning,Empty --type Consumer"),
+            ("reset", "--reset-offsets --group modern --topic t1 --to-earliest --execute"),
+            ("delete", "--delete --group modern"),
+            ("delete-offsets", "--delete-offsets --group modern --topic t1"),
+            ("delete-offsets-other", "--delete-offsets --group modern --topic t2"),
+        )
+    ),
+    step("modern-groups-tool", "groups", BOOT + "--list --group-type consumer", unordered=True),
+    *(
+        step(f"list-{'-'.join(words.replace('--', '').split()).replace(',', '+')}", "consumer-groups", BOOT + "--list " + words, unordered="words")
+        for words in ("--state Empty,Dead", "--state nonsense", "--type classic", "--type classic,consumer", "--type share", "--type nonsense", "--type streams",
+                      "--state Empty --type consumer", "--verbose", "--timeout 3000", "--group g1")
+    ),
+    *(
+        step(f"describe-{name}", "consumer-groups", BOOT + "--describe " + words, unordered=True)
+        for name, words in (
+            ("two-groups", "--group g1 --group g848"),
+            ("two-groups-state", "--group g1 --group g848 --state"),
+            ("two-groups-members", "--group g1 --group g848 --members"),
+            ("one-unknown", "--group g1 --group nobody"),
+            ("unknown-members", "--group nobody --members"),
+            ("unknown-state", "--group nobody --state"),
+            ("two-views", "--group g1 --state --members"),
+            ("no-group", "--offsets"),
+            ("offsets-verbose", "--group g1 --offsets --verbose"),
+            ("consumer-offsets-verbose", "--group g848 --offsets --verbose"),
+            ("consumer-empty-members", "--group g848 --members --verbose"),
+            ("all-and-one", "--all-groups --group g1"),
+            ("one-state", "--group g1 --state Stable"),
+        )
+    ),
+    *(
+        step(f"validate-regex-{number}", "consumer-groups", BOOT + f"--validate-regex {regex}")
+        for number, regex in enumerate(("t.*", "(t|u)[0-9]+", "(*", "[a"))
+    ),
+    *(
+        step(f"groups-tool-{'-'.join(words.replace('--', '').split())}", "groups", BOOT + "--list " + words, unordered=True)
+        for words in ("--group-type classic", "--group-type share", "--group-type nonsense", "--protocol consumer", "--protocol connect", "--consumer", "--share", "--streams",
+                      "--consumer --share", "--group-type classic --protocol consumer")
+    ),
+    *(
+        step(f"reset-{group}-{name}", "consumer-groups", BOOT + f"--reset-offsets --group {group} {words}", unordered="words")
+        for group in ("g1", "g848")
+        for name, words in (
+            ("plan", "--topic t1 --to-earliest"),
+            ("to-earliest", "--topic t1:0,1 --to-earliest --execute"),
+            ("to-latest", "--topic t1:2 --to-latest --execute"),
+            ("to-current", "--topic t1 --topic t2 --to-current --execute"),
+            ("to-current-all", "--all-topics --to-current --dry-run"),
+            ("to-offset", "--topic t1:0 --to-offset 1 --execute"),
+            ("to-offset-beyond", "--topic t1 --to-offset 1000 --execute"),
+            ("to-offset-negative", "--topic t1:0 --to-offset -1 --execute"),
+            ("shift", "--topic t1:0 --shift-by 1 --execute"),
+            ("shift-back", "--topic t1 --shift-by -1000 --execute"),
+            ("shift-beyond", "--all-topics --shift-by 1000 --execute"),
+            ("duration", "--all-topics --by-duration P0DT0H0M1S --dry-run"),
+            ("duration-long", "--all-topics --by-duration P1000D --execute"),
+            ("duration-bad", "--all-topics --by-duration soon --execute"),
+            ("datetime", "--topic t1 --to-datetime 2120-01-01T00:00:00.000 --execute"),
+            ("datetime-zone", "--topic t1 --to-datetime 2020-01-01T00:00:00.000+01:00 --execute"),
+            ("datetime-bad", "--topic t1 --to-datetime yesterday --execute"),
+            ("export", "--all-topics --to-earliest --export"),
+            ("export-execute", "--topic t1 --to-latest --export --execute"),
+            ("no-topic", "--to-earliest --execute"),
+            ("no-way", "--topic t1 --execute"),
+            ("two-ways", "--topic t1 --to-earliest --to-latest --execute"),
+            ("both", "--topic t1 --to-earliest --execute --dry-run"),
+            ("partition-unknown", "--topic t1:7 --to-earliest --execute"),
+            ("partition-bad", "--topic t1:x --to-earliest --execute"),
+        )
+    ),
+    *(
+        step(f"reset-file-{name}", "consumer-groups", BOOT + f"--reset-offsets {words} --from-file {{tmp}}/{name}.csv", files=((f"{name}.csv", text),), unordered=True)
+        for name, words, text in (
+            ("one", "--group g1 --execute", "t1,0,2\nt1,1,0\n"),
+            ("beyond", "--group g1 --execute", "t1,0,2000\nt1,1,-5\n"),
+            ("grouped", "--group g1 --execute", "g1,t1,0,1\n"),
+            ("two", "--group g1 --group g848 --execute", "g1,t1,0,1\ng848,t1,1,1\n"),
+            ("two-plain", "--group g1 --group g848 --execute", "t1,0,1\n"),
+            ("other-group", "--group g1 --group g848 --dry-run", "gx,t1,0,1\n"),
+            ("bad", "--group g1 --execute", "t1;0;1\n"),
+            ("nothing", "--group g1 --execute", ""),
+            ("unknown-topic", "--group g1 --execute", "nowhere,0,1\n"),
+        )
+    ),
+    step("reset-all-groups", "consumer-groups", BOOT + "--reset-offsets --all-groups --all-topics --to-earliest --dry-run", unordered=True),
+    step("reset-all-groups-topic", "consumer-groups", BOOT + "--reset-offsets --all-groups --topic t1:1 --to-latest --execute", unordered=True),
+    step("reset-all-groups-export", "consumer-groups", BOOT + "--reset-offsets --all-groups --topic t1:1 --to-current --export --dry-run", unordered=True),
+    step("reset-two-groups", "consumer-groups", BOOT + "--reset-offsets --group g1 --group g848 --topic t1:1 --to-earliest --execute", unordered=True),
+    step("reset-no-group", "consumer-groups", BOOT + "--reset-offsets --topic t1 --to-earliest --execute"),
+    step("describe-after-resets", "consumer-groups", BOOT + "--describe --all-groups --offsets", unordered=True),
     *(
         step(f"reset-{how.split()[0]}", "consumer-groups", BOOT + f"--reset-offsets --group g1 --topic t1 --{how} --execute", unordered=True)
         for how in ("to-earliest", "to-latest", "to-offset 1", "shift-by -1", "to-current", "by-duration PT1H", "to-datetime 2020-01-01T00:00:00.000")
@@ -125,10 +235,26 @@ GROUPS = [
     step("groups-describe-after-reset", "consumer-groups", BOOT + "--describe --group g3"),
     step("delete-offsets", "consumer-groups", BOOT + "--delete-offsets --group g1 --topic t1", unordered=True),
     step("delete-offsets-unknown", "consumer-groups", BOOT + "--delete-offsets --group nobody --topic t1"),
+    *(
+        step(f"delete-offsets-{name}", "consumer-groups", BOOT + "--delete-offsets " + words, unordered=True)
+        for name, words in (
+            ("consumer-partition", "--group g848 --topic t1:0"),
+            ("consumer-unknown-topic", "--group g848 --topic nowhere"),
+            ("consumer-two", "--group g848 --topic t1:1 --topic t2"),
+            ("no-topic", "--group g1"),
+            ("no-group", "--topic t1"),
+            ("unknown-partition", "--group g1 --topic t1:9"),
+        )
+    ),
     step("groups-describe-no-offsets", "consumer-groups", BOOT + "--describe --group g1"),
     step("groups-delete", "consumer-groups", BOOT + "--delete --group g2"),
     step("groups-delete-unknown", "consumer-groups", BOOT + "--delete --group nobody"),
+    step("groups-delete-two", "consumer-groups", BOOT + "--delete --group g3 --group nobody", unordered=True),
+    step("groups-delete-none", "consumer-groups", BOOT + "--delete"),
+    step("groups-delete-consumer", "consumer-groups", BOOT + "--delete --group g848"),
     step("groups-list-after-delete", "consumer-groups", BOOT + "--list", unordered=True),
+    step("groups-delete-all", "consumer-groups", BOOT + "--delete --all-groups", unordered="words"),
+    step("groups-list-after-all", "consumer-groups", BOOT + "--list", unordered=True),
     step("groups-tool", "groups", BOOT + "--list", unordered=True),
 ]
 TOPIC = "--entity-type topics --entity-name t1 "
@@ -186,7 +312,7 @@ CONFIGS = [
     step("broker-alter", "configs", BOOT + BROKER + "--alter --add-config log.cleaner.threads=2"),
     step("broker-describe-altered", "configs", BOOT + BROKER + "--describe", until="log.cleaner.threads=2 "),
     step("broker-default-alter", "configs", BOOT + "--entity-type brokers --entity-default --alter --add-config message.max.bytes=2000000"),
-    step("broker-default-describe", "configs", BOOT + "--entity-type brokers --entity-default --describe"),
+    step("broker-default-describe", "configs", BOOT + "--entity-type brokers --entity-default --describe", until="message.max.bytes=2000000 "),
     step("broker-describe-both", "configs", BOOT + BROKER + "--describe"),
     step("topic-follows-broker", "configs", BOOT + "--entity-type topics --entity-name t2 --describe --all", unordered=True, until="max.message.bytes=2000000 "),
     step("broker-delete-config", "configs", BOOT + BROKER + "--alter --delete-config log.cleaner.threads"),

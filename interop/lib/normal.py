@@ -9,6 +9,7 @@ RULES = (
     (r"(CreateTime|LogAppendTime):\d+", r"\1:TIME"),
     (r'"ts":\d+', '"ts":TIME'),
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
+    (r"(?<= )[\w+/-]{22}(?= +/127\.0\.0\.1)", "MEMBER"),
     # A refused record's reason is told in words of our own.
     (r"(InvalidRecordException): .*", r"\1: REASON"),
     (r"adminclient-\d+", "adminclient-N"),
@@ -32,5 +33,8 @@ def normal(text, broker):
 
 
 def lines(text, unordered):
+    """`unordered` is True for lines in any order, "words" for words in any order on each line, too."""
     rows = text.split("\n")
+    if unordered == "words":
+        rows = [" ".join(sorted(re.findall(r"[^\s,()\[\]]+", row))) for row in rows]
     return sorted(rows) if unordered else rows
