@@ -27,6 +27,12 @@ MAIN = {
         "dump-log": TOOLS + "DumpLogSegments",
         "transactions": TOOLS + "TransactionsCommand",
         "streams-reset": TOOLS + "StreamsResetter",
+        "producer-perf": TOOLS + "ProducerPerformance",
+        "consumer-perf": TOOLS + "ConsumerPerformance",
+        "end-to-end-latency": TOOLS + "EndToEndLatency",
+        "message-copier": TOOLS + "TransactionalMessageCopier",
+        "verifiable-producer": TOOLS + "VerifiableProducer",
+        "verifiable-consumer": TOOLS + "VerifiableConsumer",
         "transact": "Transact",
     },
     "2.8.2": {
