@@ -178,6 +178,8 @@ static void offsets_show(const struct partition_offset *of, bool stable, struct 
 			       !uuid_eq(topic_id, of->value.topic_id)))
 		return;
 	out->value = of->value;
+	if (of->value.metadata.ptr == NULL)
+		out->value.metadata = STR("");
 }
 
 void offsets_fetch(const struct shard *shard, struct str group_id, bool stable,

@@ -94,8 +94,8 @@ static struct partition_offset *offsets_make(struct group *group, const struct f
 static void offsets_set_value(struct keep *keep, struct offset_value *to,
 			      const struct offset_value *from)
 {
-	struct str metadata = from->metadata.ptr != NULL ? from->metadata : STR("");
-	struct str copy = keep_str_small(keep, metadata);
+	/* Nearly all have none: that is kept as a null, and given out as an empty one. */
+	struct str copy = from->metadata.len > 0 ? keep_str_small(keep, from->metadata) : STR_NULL;
 
 	keep_free_str(keep, &to->metadata);
 	*to = *from;
