@@ -65,7 +65,7 @@ static bool consumer_describe_put_member(struct consumer_describe_call *call,
 	out->client_host = from->client_host;
 	out->subscribed_topic_names = (struct str *)from->topics;
 	out->subscribed_topic_names_len = from->topics_len;
-	out->subscribed_topic_regex = from->regex.len > 0 ? from->regex : STR_NULL;
+	out->subscribed_topic_regex = from->regex;
 	out->member_type = from->is_classic ? MEMBER_TYPE_CLASSIC : MEMBER_TYPE_CONSUMER;
 	return consumer_describe_put_set(call, from->assigned, &out->assignment) &&
 	       consumer_describe_put_set(call, from->target, &out->target_assignment);

@@ -133,14 +133,17 @@ static bool classic_may_downgrade(const struct classic_join *cj)
 	       convert_may_downgrade(&cj->ev);
 }
 
-static void classic_downgrade(struct classic_join *cj)
+static enum err classic_downgrade(struct classic_join *cj, bool subscription_changed)
 {
 	struct cevent *ev = &cj->ev;
 	bool stale = ev->assignment_epoch < ev->epoch;
+	enum err err = ERR_OK;
 
 	if (!stale)
-		consumer_reconcile(ev, true, cj->told.owned);
-	convert_downgrade(ev, stale ? "its members' assignment is out of date" : NULL);
+		err = consumer_reconcile(ev, subscription_changed, true, cj->told.owned);
+	if (err == ERR_OK)
+		convert_downgrade(ev, stale ? "its members' assignment is out of date" : NULL);
+	return err;
 }
 
 static enum err classic_move_on(struct classic_join *cj)
@@ -152,13 +155,11 @@ static enum err classic_move_on(struct classic_join *cj)
 	consumer_bump(ev, told.subscription);
 	if (told.is_new)
 		consumer_emit_member(ev, cj->next.id, &cj->next.about);
-	if (classic_may_downgrade(cj)) {
-		classic_downgrade(cj);
-		return ERR_OK;
-	}
+	if (classic_may_downgrade(cj))
+		return classic_downgrade(cj, told.subscription);
 	err = consumer_maybe_assign(ev);
 	if (err == ERR_OK)
-		consumer_reconcile(ev, true, cj->told.owned);
+		err = consumer_reconcile(ev, told.subscription, true, cj->told.owned);
 	return err;
 }
 

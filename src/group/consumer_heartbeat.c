@@ -176,7 +176,7 @@ static enum err heartbeat_find_static(struct heartbeat *hb)
 	if (member->epoch != CONSUMER_EPOCH_LEAVE_STATIC && !member->about.is_classic)
 		return REFUSE(hb, ERR_UNRELEASED_INSTANCE_ID,
 			      "Static member %.*s with instance id %.*s cannot join the group "
-			      "because the instance id is owned by member %.*s.",
+			      "because the instance id is owned by %.*s member.",
 			      STR_ARG(ask->member_id), STR_ARG(ask->instance_id),
 			      STR_ARG(member->id));
 	consumer_replace(&hb->ev, member, ask->member_id);
@@ -279,9 +279,10 @@ static enum err heartbeat_go_on(struct heartbeat *hb)
 	if (told.is_new)
 		consumer_emit_member(ev, hb->next.id, &hb->next.about);
 	err = consumer_maybe_assign(ev);
+	if (err == ERR_OK)
+		err = consumer_reconcile(ev, told.subscription, hb->ask->has_owned, hb->ask->owned);
 	if (err != ERR_OK)
 		return err;
-	consumer_reconcile(ev, hb->ask->has_owned, hb->ask->owned);
 	heartbeat_answer(hb);
 	if (ev->fx->records_len == 0) {
 		heartbeat_live_on(hb);
@@ -293,6 +294,16 @@ static enum err heartbeat_go_on(struct heartbeat *hb)
 						.session_ms = ev->cfg->session_ms,
 						.upgraded = ev->fx->scratch != NULL};
 	return ERR_OK;
+}
+
+/* Who comes in its place begins anew, but for what it has. */
+static struct tpset heartbeat_without_epochs(struct fx *fx, struct tpset set)
+{
+	struct tpset copy = consumer_copy_set(fx, set);
+
+	for (size_t i = 0; i < copy.len; i++)
+		((struct tp *)copy.at)[i].epoch = 0;
+	return copy;
 }
 
 static enum err heartbeat_leave(struct heartbeat *hb)
@@ -323,6 +334,7 @@ static enum err heartbeat_leave(struct heartbeat *hb)
 	hb->ev.next = &hb->next;
 	consumer_continue(&hb->ev, member);
 	hb->next.epoch = CONSUMER_EPOCH_LEAVE_STATIC;
+	hb->next.assigned = heartbeat_without_epochs(hb->ev.fx, member->assigned);
 	hb->next.revoking = TPSET_NONE;
 	consumer_emit_current(&hb->ev, &hb->next);
 	hb->ev.fx->then = FX_THEN_APPLY;

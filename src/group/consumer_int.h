@@ -161,8 +161,12 @@ struct str consumer_assignor(const struct cevent *ev);
 enum err consumer_assign(struct cevent *ev) must_check;
 
 /* -- consumer_reconcile.c -- */
-/* A step of the member towards its target; emits it when there was one. */
-void consumer_reconcile(struct cevent *ev, bool has_owned, struct tpset owned);
+/*
+ * A step of the member towards its target; emits it when there was one. ERR_FENCED_MEMBER_EPOCH:
+ * nobody here can tell where it stands.
+ */
+enum err consumer_reconcile(struct cevent *ev, bool subscription_changed, bool has_owned,
+			    struct tpset owned) must_check;
 
 /* -- consumer_leave.c -- */
 /* An event on a group that is there. */
