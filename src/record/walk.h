@@ -91,8 +91,10 @@ static inline bool walk_plain(struct walk *walk, struct walk_record *record)
 	if (at >= stop)
 		return false;
 	int32_t value_len = plain_varint(&at, &bad);
+	if (value_len > stop - at) /* its own bytes may go over the stop, too */
+		return false;
 	if (value_len > 0)
-		at += value_len <= stop - at ? value_len : -1;
+		at += value_len;
 	if (bad || value_len < -1 || at != stop)
 		return false;
 	walk->pos = stop + 1;

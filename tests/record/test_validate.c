@@ -55,6 +55,9 @@ static enum err check_raw(struct fixture *f, struct bytes records, struct batch_
 
 #define RECORD_0 "\x0e\0\0\0\2k\1\0"
 #define RECORD_1 "\x0e\0\0\2\2k\1\0"
+#define RECORD_2 "\x0e\0\0\4\2k\1\0"
+#define RECORD_3 "\x0e\0\0\6\2k\1\0"
+#define RECORD_4 "\x0e\0\0\x08\2k\1\0"
 
 static void takes_a_good_batch_of_each_codec(void **state)
 {
@@ -231,12 +234,25 @@ static void refuses_malformed_records(void **state)
 	    {(const uint8_t *)"\x0e\0\0\0\2k\1\1", 8},			  /* -1 headers */
 	    {(const uint8_t *)"\x16\0\0\0\2k\1\xfe\xff\xff\xff\x0f", 12}, /* 2^31 - 1 headers */
 	    {(const uint8_t *)"\x12\0\0\0\2k\1\2\1\1", 10}, /* header without a name */
+	    {(const uint8_t *)"\x0e\0\0\0\2k\xfe\0", 8},    /* r4: the value's length ends it */
 	    {(const uint8_t *)"", 0},
 	};
+	/* Where more follows a record is read in another way than at the end. */
+	static const char more[] = RECORD_1 RECORD_2 RECORD_3 RECORD_4;
 	struct fixture *f = *state;
+	uint8_t both[100];
 
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		assert_int_equal(check_raw(f, cases[i], support_header(1)), ERR_INVALID_RECORD);
+		memcpy(both, cases[i].ptr, cases[i].len);
+		memcpy(both + cases[i].len, more, sizeof(more) - 1);
+		assert_int_equal(check_raw(f, (struct bytes){both, cases[i].len + sizeof(more) - 1},
+					   support_header(5)),
+				 ERR_INVALID_RECORD);
+	}
+	assert_int_equal(check_raw(f, BYTES(RECORD_0 RECORD_1 RECORD_2 RECORD_3 RECORD_4),
+				   support_header(5)),
+			 ERR_OK);
 }
 
 static void takes_headers(void **state)
