@@ -491,5 +491,6 @@ const struct api_handler api_produce = {
     .key = PRODUCE_API_KEY,
     .version_min = PRODUCE_MIN_VERSION,
     .version_max = PRODUCE_MAX_VERSION,
+    .home = API_HOME_IO,
     .handle = produce_handle,
 };

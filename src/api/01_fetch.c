@@ -553,5 +553,6 @@ const struct api_handler api_fetch = {
     .key = FETCH_API_KEY,
     .version_min = FETCH_MIN_VERSION,
     .version_max = FETCH_MAX_VERSION,
+    .home = API_HOME_IO,
     .handle = fetch_handle,
 };

@@ -148,5 +148,6 @@ const struct api_handler api_offset_commit = {
     .version_min = OFFSET_COMMIT_MIN_VERSION,
     .version_max = OFFSET_COMMIT_MAX_VERSION,
     .on_control = true,
+    .home = API_HOME_CONTROL,
     .handle = offset_commit_handle,
 };

@@ -169,5 +169,6 @@ const struct api_handler api_join_group = {
     .version_min = JOIN_GROUP_MIN_VERSION,
     .version_max = JOIN_GROUP_MAX_VERSION,
     .on_control = true,
+    .home = API_HOME_CONTROL,
     .handle = join_group_handle,
 };

@@ -33,5 +33,6 @@ const struct api_handler api_heartbeat = {
     .version_min = HEARTBEAT_MIN_VERSION,
     .version_max = HEARTBEAT_MAX_VERSION,
     .on_control = true,
+    .home = API_HOME_CONTROL,
     .handle = heartbeat_request,
 };

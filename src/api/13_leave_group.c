@@ -92,5 +92,6 @@ const struct api_handler api_leave_group = {
     .version_min = LEAVE_GROUP_MIN_VERSION,
     .version_max = LEAVE_GROUP_MAX_VERSION,
     .on_control = true,
+    .home = API_HOME_CONTROL,
     .handle = leave_group_handle,
 };

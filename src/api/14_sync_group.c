@@ -116,5 +116,6 @@ const struct api_handler api_sync_group = {
     .version_min = SYNC_GROUP_MIN_VERSION,
     .version_max = SYNC_GROUP_MAX_VERSION,
     .on_control = true,
+    .home = API_HOME_CONTROL,
     .handle = sync_group_handle,
 };

@@ -142,5 +142,6 @@ const struct api_handler api_consumer_group_heartbeat = {
     .version_min = CONSUMER_GROUP_HEARTBEAT_MIN_VERSION,
     .version_max = CONSUMER_GROUP_HEARTBEAT_MAX_VERSION,
     .on_control = true,
+    .home = API_HOME_CONTROL,
     .handle = consumer_heartbeat_handle,
 };

@@ -63,10 +63,19 @@ struct api_loop {
 	struct log_limit refusals; /* log lines about requests that are not served */
 };
 
+/* Where connections live that send such requests; most do not care. */
+enum api_home {
+	API_HOME_ANY,
+	API_HOME_CONTROL, /* what members of groups send all the time, on connections of their own
+			   */
+	API_HOME_IO,	  /* what keeps a loop busy */
+};
+
 struct api_handler {
 	int16_t key;
 	int16_t version_min, version_max;
 	bool on_control;
+	enum api_home home;
 	void (*handle)(struct api_loop *al, struct req *req);
 };
 
@@ -76,6 +85,9 @@ const struct api_handler *api_find(int16_t key);
 
 /* The entry: decodes the header and hands the request to its handler. net calls it through main. */
 void api_dispatch(struct api_loop *al, struct req *req);
+
+/* Of a request that has just come, by its frame without the size. */
+enum api_home api_home_of(struct bytes frame);
 
 /* -- for handlers --------------------------------------------------------------------------- */
 

@@ -75,6 +75,14 @@ void api_end(struct req *req)
 	req_done(req);
 }
 
+enum api_home api_home_of(struct bytes frame)
+{
+	struct rd rd = rd_of(frame);
+	const struct api_handler *handler = api_find(rd_int16(&rd));
+
+	return rd.err == ERR_OK && handler != NULL ? handler->home : API_HOME_ANY;
+}
+
 static void api_run_on_control(struct mail *mail)
 {
 	struct req *req = container_of(mail, struct req, mail);

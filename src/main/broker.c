@@ -276,7 +276,8 @@ static enum err broker_listen(struct broker *broker, bool with_network)
 
 	for (size_t i = 0; i < broker->io_len; i++)
 		loops[i] = broker->io[i].api.loop;
-	return listen_bind(&broker->listen, broker->config, loops, broker->io_len, with_network);
+	return listen_bind(&broker->listen, broker->config, loops, broker->io_len,
+			   broker->control.api.loop, with_network);
 }
 
 /* -- the controller and the coordinator -----------------------------------------------------------

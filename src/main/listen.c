@@ -10,8 +10,21 @@ static void listen_handle(void *ctx, struct req *req)
 	api_dispatch(loop_user(req->loop), req);
 }
 
+/* Members of groups are served where the groups are; what else they do on it is little. */
+static enum net_place listen_place(struct bytes frame)
+{
+	switch (api_home_of(frame)) {
+	case API_HOME_CONTROL:
+		return NET_PLACE_SIDE;
+	case API_HOME_IO:
+		return NET_PLACE_IO;
+	default:
+		return NET_PLACE_ANY;
+	}
+}
+
 static enum err listen_make_net(struct listen *listen, const struct config *config,
-				struct loop *const *loops, size_t loops_len)
+				struct loop *const *loops, size_t loops_len, struct loop *control)
 {
 	struct net_config cfg;
 	int64_t queued = config_int64(config, CONFIG_QUEUED_MAX_REQUEST_BYTES);
@@ -24,7 +37,10 @@ static enum err listen_make_net(struct listen *listen, const struct config *conf
 	cfg.connections_max = (int32_t)config_int64(config, CONFIG_MAX_CONNECTIONS);
 	cfg.connections_per_ip_max = (int32_t)config_int64(config, CONFIG_MAX_CONNECTIONS_PER_IP);
 	listen->net = net_new(&cfg, loops, loops_len, listen_handle, NULL);
-	return listen->net != NULL ? ERR_OK : ERR_NOMEM;
+	if (listen->net == NULL)
+		return ERR_NOMEM;
+	net_set_side(listen->net, control, listen_place);
+	return ERR_OK;
 }
 
 static enum err listen_one(struct listen *listen, const struct config *config,
@@ -70,14 +86,14 @@ static enum err listen_one(struct listen *listen, const struct config *config,
 }
 
 enum err listen_bind(struct listen *listen, const struct config *config, struct loop *const *loops,
-		     size_t loops_len, bool with_network)
+		     size_t loops_len, struct loop *control, bool with_network)
 {
 	size_t len;
 	const struct config_listener *listeners = config_listeners(config, &len);
 	enum err err = ERR_OK;
 
 	if (with_network)
-		err = listen_make_net(listen, config, loops, loops_len);
+		err = listen_make_net(listen, config, loops, loops_len, control);
 	for (size_t i = 0; err == ERR_OK && i < len; i++)
 		err = listen_one(listen, config, &listeners[i]);
 	return err;

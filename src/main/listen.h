@@ -17,9 +17,9 @@ struct listen {
 /*
  * Binds every listener of the settings but the controllers', and notes what is advertised of it,
  * with the real port where the settings leave it open. Errors have been logged. Frames go to
- * api_dispatch.
+ * api_dispatch, on one of the loops, or on the control loop for members of groups.
  */
 enum err listen_bind(struct listen *listen, const struct config *config, struct loop *const *loops,
-		     size_t loops_len, bool with_network) must_check;
+		     size_t loops_len, struct loop *control, bool with_network) must_check;
 
 #endif

@@ -123,13 +123,13 @@ static struct net_loop *acceptor_choose(struct acceptor *acceptor)
 	struct net *net = acceptor->net;
 	struct net_loop *best = NULL;
 
-	for (size_t i = 0; i < net->loops_len; i++) {
-		struct net_loop *nl = &net->loops[(acceptor->next + i) % net->loops_len];
+	for (size_t i = 0; i < net->io_len; i++) {
+		struct net_loop *nl = &net->loops[(acceptor->next + i) % net->io_len];
 
 		if (best == NULL || nl->assigned_len < best->assigned_len)
 			best = nl;
 	}
-	acceptor->next = (acceptor->next + 1) % net->loops_len;
+	acceptor->next = (acceptor->next + 1) % net->io_len;
 	return best;
 }
 
@@ -304,7 +304,7 @@ void acceptor_conn_back(struct mail *mail)
 	acceptor_peer_drop(acceptor, peer);
 	acceptor->conns_len--;
 	conn->listener->conns_len--;
-	conn->home->assigned_len--;
+	conn->assigned->assigned_len--;
 	conn_free(conn);
 	if (++acceptor->gone_len == ACCEPTOR_TRIM_LEN && !acceptor->is_stopping)
 		loop_timer_start(&acceptor->trim, ACCEPTOR_TRIM_MS);

@@ -58,7 +58,7 @@ struct conn *conn_new(struct listener *listener, struct net_loop *home, int fd,
 	}
 	conn->magic = CONN_MAGIC;
 	conn->fd = fd;
-	conn->home = home;
+	conn->home = conn->assigned = home;
 	conn->listener = listener;
 	conn->io = listener->io;
 	conn->tail = CONN_TAIL_MIN;
@@ -82,14 +82,20 @@ void conn_free(struct conn *conn)
 
 void conn_arrive(struct conn *conn)
 {
+	must_be(conn, CONN_MAGIC);
+	net_count(&conn->home->stats.connections_opened, 1);
+	conn_settle(conn);
+}
+
+void conn_settle(struct conn *conn)
+{
 	struct net_loop *home = conn->home;
 
-	must_be(conn, CONN_MAGIC);
 	must(loop_is_mine(home->loop));
 	home->conns_len++;
-	net_count(&home->stats.connections_opened, 1);
 	TAILQ_INSERT_TAIL(&home->by_age, conn, by_age);
 	conn->moved_ms = net_loop_now_ms(home);
+	ev_io_set(&conn->ev, conn->fd, EV_READ);
 	ev_io_start(loop_ev(home->loop), &conn->ev);
 	if (!loop_timer_is_set(&home->idle_timer))
 		net_loop_sweep_idle(home);
@@ -121,6 +127,13 @@ static void conn_leave_lists(struct conn *conn)
 		TAILQ_REMOVE(&home->work, conn, work);
 	conn->is_partial = conn->is_blocked = conn->is_queued = false;
 	home->conns_len--;
+}
+
+void conn_leave(struct conn *conn)
+{
+	ev_io_stop(loop_ev(conn->home->loop), &conn->ev);
+	conn_leave_lists(conn);
+	net_loop_conn_gone(conn->home);
 }
 
 /* An answer is sent or given up. */
@@ -251,8 +264,9 @@ static bool conn_is_free(const struct conn *conn)
 
 bool conn_may_begin(const struct conn *conn)
 {
-	return !conn->is_last && conn_is_free(conn) && conn->begun_len < CONN_REQUESTS_MAX &&
-	       conn->frames_bytes < CONN_FRAMES_MAX && conn->unsent_bytes < CONN_UNSENT_MAX;
+	return !conn->is_last && conn->held == NULL && conn_is_free(conn) &&
+	       conn->begun_len < CONN_REQUESTS_MAX && conn->frames_bytes < CONN_FRAMES_MAX &&
+	       conn->unsent_bytes < CONN_UNSENT_MAX;
 }
 
 void conn_begin(struct conn *conn, struct exchange *exchange)
@@ -349,6 +363,10 @@ void conn_queue_work(struct conn *conn)
 void conn_do_work(struct conn *conn)
 {
 	must_be(conn, CONN_MAGIC);
+	if (conn->held != NULL) {
+		conn_move(conn);
+		return;
+	}
 	if (conn->is_last)
 		conn_read_drop(conn);
 	else

@@ -1,5 +1,5 @@
 /*
- * One connection, on one loop for all its life.
+ * One connection, on one loop at a time.
  *
  * Reading: as much as there is comes with one call, into the rest of the frame that is being read
  * and, behind it, into the loop's scratch buffer, from which any number of frames are begun. Bytes
@@ -42,6 +42,7 @@ struct conn {
 	int fd; /* -1: closed */
 	ev_io ev;
 	struct net_loop *home;
+	struct net_loop *assigned; /* the io loop that it was given to */
 	struct listener *listener;
 	const struct conn_io *io;
 
@@ -59,6 +60,10 @@ struct conn {
 	uint8_t size_have;
 	struct conn_rest rest;
 
+	struct exchange *held;	   /* the request that it moves with, see conn_move.c */
+	struct net_loop *moves_to; /* while it does */
+	bool stays;		   /* it moves to the side loop no more */
+
 	struct exchanges begun; /* in order, until their answer is sent */
 	uint32_t begun_len;
 	uint32_t away;	     /* begun ones that are still under way after close */
@@ -73,7 +78,7 @@ struct conn {
 	bool is_last;  /* nothing begins any more: a request asked to close, or the net stops */
 	bool is_first; /* no frame has been read yet */
 
-	struct mail mail;   /* to home at first, and back at last */
+	struct mail mail;   /* to home at first, to another loop, and back at last */
 	struct in6_addr ip; /* IPv4 as mapped */
 	uint16_t port;
 	char address[INET6_ADDRSTRLEN];
@@ -88,6 +93,9 @@ struct conn *conn_new(struct listener *listener, struct net_loop *home, int fd,
 void conn_free(struct conn *conn);
 /* On home: from now on it is served. */
 void conn_arrive(struct conn *conn);
+/* On home, as often as that changes: among its connections, and no more. */
+void conn_settle(struct conn *conn);
+void conn_leave(struct conn *conn);
 /*
  * Closes the socket, gives back what it holds, abandons requests under way; idempotent. The struct
  * stays until the mail to the accepting loop is delivered, so a caller may go on to look at
@@ -117,6 +125,10 @@ void conn_begin(struct conn *conn, struct exchange *exchange);
 /* May another request begin? */
 bool conn_may_begin(const struct conn *conn);
 
+/* conn_move.c: does this whole frame belong to another loop? Then it has been taken. */
+bool conn_move_takes(struct conn *conn, struct exchange *exchange);
+/* conn_move.c: now; it must not be looked at any more. */
+void conn_move(struct conn *conn);
 /* conn_read.c: the socket is readable. */
 void conn_read_ready(struct conn *conn);
 /* conn_read.c: begins what is kept, as far as it may. */

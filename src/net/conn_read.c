@@ -135,7 +135,7 @@ static void conn_read_filled(struct conn *conn, size_t n)
 	conn->is_first = false;
 	if (conn->is_last)
 		exchange_free(exchange, &conn->home->exchanges, &conn->home->frames);
-	else
+	else if (!conn_move_takes(conn, exchange))
 		conn_begin(conn, exchange);
 }
 
@@ -245,7 +245,9 @@ void conn_read_drop(struct conn *conn)
 	conn_read_free_rest(conn);
 	if (conn->in != NULL)
 		exchange_free(conn->in, &conn->home->exchanges, &conn->home->frames);
-	conn->in = NULL;
+	if (conn->held != NULL)
+		exchange_free(conn->held, &conn->home->exchanges, &conn->home->frames);
+	conn->in = conn->held = NULL;
 	if (conn->waits_on != NULL && budget_cancel(conn->waits_on, &conn->wait))
 		conn->waits_on = NULL;
 	if (conn->is_admitted && len > FRAME_SMALL_BYTES)
@@ -260,7 +262,7 @@ void conn_read_drop(struct conn *conn)
 
 bool conn_read_wants(const struct conn *conn)
 {
-	if (conn->is_last || conn->waits_on != NULL || conn->is_admitted)
+	if (conn->is_last || conn->waits_on != NULL || conn->is_admitted || conn->held != NULL)
 		return false;
 	if (conn->in != NULL || conn->size_have > 0)
 		return true;

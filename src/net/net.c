@@ -32,7 +32,7 @@ struct net *net_new(const struct net_config *cfg, struct loop *const *loops, siz
 	struct net *net;
 
 	must(loops_len > 0 && loops_len < 1024 && handle != NULL);
-	net = calloc(1, sizeof(*net) + loops_len * sizeof(net->loops[0]));
+	net = calloc(1, sizeof(*net) + (loops_len + 1) * sizeof(net->loops[0]));
 	must(net != NULL);
 	net->magic = NET_MAGIC;
 	net->cfg = *cfg;
@@ -40,13 +40,22 @@ struct net *net_new(const struct net_config *cfg, struct loop *const *loops, siz
 	net->handle_ctx = ctx;
 	budget_init(&net->big, cfg->queued_bytes_max);
 	budget_init(&net->small, cfg->queued_small_bytes_max);
-	net->loops_len = loops_len;
+	net->io_len = net->loops_len = loops_len;
 	for (size_t i = 0; i < loops_len; i++)
 		net_loop_init(&net->loops[i], net, loops[i]);
 	acceptor_init(&net->acceptor, net);
 	net->cfg.ip_limits = NULL;
 	must(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
 	return net;
+}
+
+void net_set_side(struct net *net, struct loop *side, enum net_place (*place)(struct bytes frame))
+{
+	must_be(net, NET_MAGIC);
+	must(net->side == NULL && place != NULL && !atomic_load(&net->is_opened));
+	net->side = &net->loops[net->loops_len++];
+	net->place = place;
+	net_loop_init(net->side, net, side);
 }
 
 enum err net_listen(struct net *net, const struct net_listener_config *cfg, uint16_t *port)

@@ -73,6 +73,16 @@ void net_config_default(struct net_config *cfg);
 struct net *net_new(const struct net_config *cfg, struct loop *const *loops, size_t loops_len,
 		    void (*handle)(void *ctx, struct req *req), void *ctx) must_check;
 
+/* Where a connection is to be served from a request on, see net_set_side. */
+enum net_place { NET_PLACE_ANY, NET_PLACE_SIDE, NET_PLACE_IO };
+
+/*
+ * One more loop, over which connections are not spread: those move to it that `place` says so of,
+ * from a frame (without its size) that they send; back, and for good, from one that is to be served
+ * by an io loop. On any loop; once, before net_open.
+ */
+void net_set_side(struct net *net, struct loop *side, enum net_place (*place)(struct bytes frame));
+
 /*
  * Binds, so that the port is known; clients are refused until net_open.
  * ERR_BADCONFIG (no such host, address in use, ...) has been logged.

@@ -20,7 +20,10 @@ struct net {
 	void *stopped_ctx;
 	struct mail open_mail, stop_mail;
 
-	size_t loops_len;
+	enum net_place (*place)(struct bytes frame);
+	struct net_loop *side;	 /* the last of loops, or NULL */
+	size_t io_len;		 /* loops that connections are spread over */
+	size_t loops_len;	 /* with the side loop */
 	struct net_loop loops[]; /* the first accepts */
 };
 

@@ -197,6 +197,18 @@ void fixture_init(struct fixture *f, size_t loops_len)
 	fixture_make_file(f);
 }
 
+static enum net_place fixture_place(struct bytes frame)
+{
+	switch (frame.ptr[0]) {
+	case CMD_MEMBER:
+		return NET_PLACE_SIDE;
+	case CMD_DATA:
+		return NET_PLACE_IO;
+	default:
+		return NET_PLACE_ANY;
+	}
+}
+
 void fixture_open(struct fixture *f)
 {
 	struct net_listener_config listener = {.name = "PLAINTEXT",
@@ -206,6 +218,8 @@ void fixture_open(struct fixture *f)
 					       .receive_buffer_bytes = -1};
 
 	f->net = net_new(&f->cfg, f->loops, f->loops_len, fixture_handle, f);
+	if (f->has_side)
+		net_set_side(f->net, f->away, fixture_place);
 	assert_int_equal(net_listen(f->net, &listener, &f->port), ERR_OK);
 	assert_true(f->port > 0);
 	assert_int_equal(net_open(f->net), ERR_OK);

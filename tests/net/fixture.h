@@ -36,6 +36,8 @@ enum fixture_cmd {
 	CMD_SILENT = 'N',  /* no answer */
 	CMD_CLOSE = 'C',   /* closes */
 	CMD_LARGE = 'B',   /* len: answers with so many bytes in memory */
+	CMD_MEMBER = 'M',  /* the same as ECHO, on the side loop */
+	CMD_DATA = 'D',	   /* on an io loop */
 	CMD_TURN = 'T', /* answered by a task of this turn, others begin: like a gathered append */
 };
 
@@ -48,6 +50,7 @@ struct fixture {
 	struct net_config cfg;
 	uint16_t port;
 	bool has_threads;
+	bool has_side; /* `away` is the side loop, too: to be set before fixture_open */
 	_Atomic bool stopped;
 
 	struct req *parked[4096]; /* in the order of arrival; only without threads */
