@@ -345,6 +345,22 @@ static bool plog_epochs_are_late(struct plog *log)
 	return late;
 }
 
+/* The segment in which the recovery point will be: another one than when the checkpoint began, if
+ * the log has rolled meanwhile. */
+static int64_t plog_flushed_seg(struct plog *log)
+{
+	uint32_t slot;
+	int64_t base_offset;
+
+	plog_lock(log);
+	slot = log->segs_len;
+	while (slot > 1 && log->segs[slot - 1]->base_offset >= plog_flushed(log))
+		slot--;
+	base_offset = slot > 0 ? log->segs[slot - 1]->base_offset : 0;
+	plog_unlock(log);
+	return base_offset;
+}
+
 enum err plog_checkpoint(struct plog *log, int64_t *recovery_point)
 {
 	struct seg *active;
@@ -375,8 +391,8 @@ enum err plog_checkpoint(struct plog *log, int64_t *recovery_point)
 	if (err == ERR_OK && active != NULL && plog_epochs_are_late(log))
 		err = ERR_NOSPACE;
 	if (err == ERR_OK && active != NULL)
-		err =
-		    plog_fail(log, plog_sync_indexes(log, active->base_offset), "sync the indexes");
+		err = plog_fail(log, plog_sync_indexes(log, plog_flushed_seg(log)),
+				"sync the indexes");
 	if (active != NULL)
 		seg_unref(active);
 	if (err == ERR_OK)

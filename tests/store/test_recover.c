@@ -552,6 +552,44 @@ static void recovery_begins_at_the_recovery_point(void **state)
 	free(path);
 }
 
+/* A roll while a checkpoint is made: what it flushes is in the new segment, too. */
+static struct world *rolling;
+static char index_synced[64];
+
+static int roll_at_a_snapshot(const char *call, const char *path)
+{
+	struct world *w = rolling;
+
+	if (path == NULL)
+		return 0;
+	if (strcmp(call, "fdatasync") == 0 && strstr(path, ".timeindex") != NULL)
+		snprintf(index_synced, sizeof(index_synced), "%s", strrchr(path, '/') + 1);
+	if (w == NULL || strcmp(call, "pwrite") != 0 || strstr(path, ".snapshot") == NULL)
+		return 0;
+	rolling = NULL;
+	fill(w, 30);
+	return 0;
+}
+
+static void r4_a_checkpoint_covers_the_indexes_of_a_new_segment(void **state)
+{
+	struct world *w = *state;
+	int64_t point, last;
+	char wanted[64];
+
+	w->cfg.segment_bytes = 4000;
+	w->cfg.index_interval_bytes = 200;
+	fill(w, 5);
+	rolling = w;
+	file_set_fault(roll_at_a_snapshot);
+	assert_int_equal(plog_checkpoint(w->log, &point), ERR_OK);
+	file_set_fault(NULL);
+	last = w->log->segs[w->log->segs_len - 1]->base_offset;
+	assert_true(w->log->segs_len > 1 && point > last);
+	snprintf(wanted, sizeof(wanted), "%020lld.timeindex", (long long)last);
+	assert_string_equal(index_synced, wanted);
+}
+
 static void a_later_checkpoint_replaces_its_snapshot(void **state)
 {
 	struct world *w = *state;
@@ -821,6 +859,7 @@ int main(void)
 	    TEST(garbage_at_the_end_of_a_segment_costs_nothing),
 	    TEST(damage_below_the_recovery_point_costs_its_batch_only),
 	    TEST(recovery_begins_at_the_recovery_point),
+	    TEST(r4_a_checkpoint_covers_the_indexes_of_a_new_segment),
 	    TEST(a_later_checkpoint_replaces_its_snapshot),
 	    TEST(damaged_indexes_are_no_harm),
 	    TEST(missing_indexes_are_made_anew),
