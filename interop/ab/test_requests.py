@@ -318,6 +318,23 @@ def describe_topic_partitions():
         yield range(0, 1), {"Topics": rows, "ResponsePartitionLimit": 2000}
 
 
+def describe_acls():
+    for kind in (1, 2, 6):
+        yield range(1, 4), {"ResourceTypeFilter": kind, "PatternTypeFilter": 1, "Operation": 1, "PermissionType": 1}
+
+
+def create_acls():
+    row = {"ResourceType": 2, "ResourceName": "reqone", "ResourcePatternType": 3, "Principal": "User:x", "Host": "*", "Operation": 3, "PermissionType": 3}
+    for rows in ([], [row], [row, {**row, "ResourceName": "nowhere1"}]):
+        yield range(1, 4), {"Creations": rows}
+
+
+def delete_acls():
+    row = {"ResourceTypeFilter": 2, "PatternTypeFilter": 1, "Operation": 1, "PermissionType": 1}
+    for rows in ([], [row], [row, row]):
+        yield range(1, 4), {"Filters": rows}
+
+
 def membership():
     for group, member, generation in (("no-such", "m", 1), ("", "m", 1), ("reqgroup", "", -1), ("reqgroup", "m", 1)):
         yield "Heartbeat", range(0, 5), {"GroupId": group, "GenerationId": generation, "MemberId": member}
@@ -336,7 +353,7 @@ PLAIN = {
     "Metadata": metadata, "OffsetCommit": offset_commit, "OffsetFetch": offset_fetch, "FindCoordinator": find_coordinator, "DescribeGroups": groups, "ListGroups": list_groups,
     "CreateTopics": create_topics, "DeleteTopics": delete_topics, "DescribeConfigs": describe_configs, "AlterConfigs": alter_configs, "IncrementalAlterConfigs": incremental_alter_configs,
     "CreatePartitions": create_partitions, "DeleteGroups": delete_groups, "OffsetDelete": offset_delete, "ListPartitionReassignments": reassignments, "DescribeCluster": describe_cluster,
-    "DescribeTopicPartitions": describe_topic_partitions,
+    "DescribeTopicPartitions": describe_topic_partitions, "DescribeAcls": describe_acls, "CreateAcls": create_acls, "DeleteAcls": delete_acls,
 }
 
 

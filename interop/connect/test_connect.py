@@ -20,7 +20,7 @@ from interop.lib import broker as brokers
 from interop.lib import connect
 from interop.lib.connect import until
 
-pytestmark = [pytest.mark.xdist_group("connect"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.xdist_group("connect"), pytest.mark.timeout(1200)]
 
 ROUNDS = int(os.environ.get("CONNECT_ROUNDS", "0"))
 SEED = int(os.environ.get("CONNECT_SEED", str(random.SystemRandom().randrange(1 << 30))))
@@ -329,7 +329,7 @@ ALWAYS = lose_one_after_the_other
 DISASTERS = (kill_worker, pause_worker, kill_broker, stop_broker, restart_workers, kill_everything)
 
 
-@pytest.mark.timeout(600 + 240 * ROUNDS)
+@pytest.mark.timeout(1200 + 240 * ROUNDS)
 def test_lines_get_through_whatever_happens(flow, cluster):
     print(f"seed {SEED}")
     dice = random.Random(SEED)

@@ -16,7 +16,7 @@ import urllib.request
 from interop.lib import places
 from interop.lib.broker import environment, java
 
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 240
 BUSY = (404, 409, 500, 503)
 LOG_OPTIONS = [
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",

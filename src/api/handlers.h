@@ -34,6 +34,9 @@ extern const struct api_handler api_add_offsets_to_txn;		  /* 25 */
 extern const struct api_handler api_end_txn;			  /* 26 */
 extern const struct api_handler api_write_txn_markers;		  /* 27 */
 extern const struct api_handler api_txn_offset_commit;		  /* 28 */
+extern const struct api_handler api_describe_acls;		  /* 29 */
+extern const struct api_handler api_create_acls;		  /* 30 */
+extern const struct api_handler api_delete_acls;		  /* 31 */
 extern const struct api_handler api_describe_configs;		  /* 32 */
 extern const struct api_handler api_alter_configs;		  /* 33 */
 extern const struct api_handler api_describe_log_dirs;		  /* 35 */
