@@ -1,4 +1,4 @@
-# What scripts/run and scripts/check share: packages, and builds out of tree. Sourced, not run.
+# What scripts/run, scripts/check and interop/run share: packages, and builds out of tree. Sourced, not run.
 # shellcheck shell=bash
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -9,6 +9,28 @@ say() {
 	printf '%s\n' "$*" >&2
 }
 
+# retry COMMAND...: again after 5 and after 30 seconds, for what asks the network. One that is not there is not tried
+# again.
+retry() {
+	local pause status
+	for pause in 5 30 0; do
+		status=0
+		"$@" || status=$?
+		if [ "$status" -eq 0 ] || [ "$status" -eq 127 ] || [ "$pause" -eq 0 ]; then
+			return "$status"
+		fi
+		sleep "$pause"
+	done
+}
+
+# apt COMMAND...: waits for another apt's lock, too.
+apt() {
+	local sudo=()
+	[ "$(id -u)" = 0 ] || sudo=(sudo)
+	retry "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 \
+		"$@" >&2
+}
+
 is_installed() {
 	[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
@@ -16,7 +38,7 @@ is_installed() {
 # need_packages NAME...: installs those that are missing. Without apt it trusts that what is needed is there: configure
 # tells what is not.
 need_packages() {
-	local missing=() name sudo=()
+	local missing=() name
 	if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 		return 0
 	fi
@@ -24,16 +46,13 @@ need_packages() {
 		is_installed "$name" || missing+=("$name")
 	done
 	[ ${#missing[@]} -gt 0 ] || return 0
-	if [ "$(id -u)" != 0 ]; then
-		if ! command -v sudo >/dev/null; then
-			say "These packages are needed, and neither root nor sudo is at hand to install them: ${missing[*]}"
-			return 1
-		fi
-		sudo=(sudo)
+	if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
+		say "These packages are needed, and neither root nor sudo is at hand to install them: ${missing[*]}"
+		return 1
 	fi
 	say "== installing ${missing[*]}"
-	"${sudo[@]}" apt-get update -qq >&2 || say "apt-get update failed; trying with the lists that are there"
-	"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+	apt update || say "apt-get update failed; trying with the lists that are there"
+	apt install -y --no-install-recommends "${missing[@]}"
 }
 
 # make_configure: autoreconf, when configure is not there or older than what it is made of.

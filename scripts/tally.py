@@ -16,7 +16,7 @@ from pathlib import Path
 REASON_LENGTH_MAX = 300
 # What tells most comes first. A sanitizer's summary has the place, which its first line lacks.
 TELLING = [
-    r'^crash: FAILED.*',
+    r'^(?:crash|power): FAILED.*',
     r'^FATAL .*',
     r'.*\bWARNING: ThreadSanitizer: .*',
     r'^SUMMARY: (?!libFuzzer: deadly signal).*',
@@ -31,10 +31,16 @@ TELLING = [
 ]
 
 
+# Of the power cuts without a socket: what to run again, and where it went wrong.
+PLACE = r'^(?:sweep|faults): seed .*|^BROKEN: .*|^(?:after )?(?:once|twice): .*|.*seed of the round.*'
+
+
 def reason_of(log, status=None):
     """The one line of a log that tells why."""
     late = ' (stopped for taking too long)' if status in ('124', '137') else ''
     lines = [line.strip() for line in log.splitlines() if line.strip()]
+    if any(line.startswith('BROKEN: ') for line in lines):
+        return ' / '.join(line for line in lines if re.match(PLACE, line)) + late
     for pattern in TELLING:
         for line in lines:
             if re.match(pattern, line):
