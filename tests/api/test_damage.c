@@ -34,6 +34,7 @@
 #include "proto/produce.h"
 #include "record/builder.h"
 #include "tests/api/whole.h"
+#include "tests/memory.h"
 #include "tests/store/hurt.h"
 
 #ifdef __SANITIZE_THREAD__
@@ -377,8 +378,7 @@ static int damage_setup(void **state)
 	struct wr bytes;
 
 	log_set_level(getenv("DAMAGE_VERBOSE") != NULL ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
-	strcpy(damage.root, access("/dev/shm", W_OK) == 0 ? "/dev/shm/barnabas-damage-XXXXXX"
-							  : "/tmp/barnabas-damage-XXXXXX");
+	snprintf(damage.root, sizeof(damage.root), "%s/barnabas-damage-XXXXXX", memory_dir());
 	must(mkdtemp(damage.root) != NULL);
 	whole_open(&whole, settings);
 	whole_make_topic(&whole, "a", 2);

@@ -7,7 +7,6 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -17,6 +16,7 @@
 #include "meta/mlog.h"
 #include "record/batch.h"
 #include "store/logdir.h"
+#include "tests/memory.h"
 
 #define NOW_MS	  INT64_C(1700000000000)
 #define FILES_MAX 16
@@ -37,11 +37,8 @@ static void world_remove(void)
 
 static void world_init(void)
 {
-	struct stat st;
-
 	log_set_level(LOG_LEVEL_ERROR);
-	snprintf(world.root, sizeof(world.root), "%s/barnabas-fuzz-XXXXXX",
-		 stat("/dev/shm", &st) == 0 ? "/dev/shm" : "/tmp");
+	snprintf(world.root, sizeof(world.root), "%s/barnabas-fuzz-XXXXXX", memory_dir());
 	must(mkdtemp(world.root) != NULL);
 	snprintf(world.dir, sizeof(world.dir), "%s/data", world.root);
 	snprintf(world.mlog_dir, sizeof(world.mlog_dir), "%s/%s", world.dir, MLOG_DIR_NAME);

@@ -7,13 +7,13 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "record/builder.h"
 #include "store/plog.h"
+#include "tests/memory.h"
 
 #define NOW_MS	   INT64_C(1700000000000)
 #define FILES_MAX  32
@@ -42,11 +42,8 @@ static void world_remove(void)
 
 static void world_init(void)
 {
-	struct stat st;
-	const char *base = stat("/dev/shm", &st) == 0 ? "/dev/shm" : "/tmp";
-
 	log_set_level(LOG_LEVEL_ERROR);
-	snprintf(world.root, sizeof(world.root), "%s/barnabas-fuzz-XXXXXX", base);
+	snprintf(world.root, sizeof(world.root), "%s/barnabas-fuzz-XXXXXX", memory_dir());
 	must(mkdtemp(world.root) != NULL);
 	snprintf(world.dir, sizeof(world.dir), "%s/t-0", world.root);
 	clock_fake_init(&world.clock, NOW_MS);

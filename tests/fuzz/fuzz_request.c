@@ -12,12 +12,12 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "api/api.h"
 #include "base/file.h"
 #include "main/broker.h"
+#include "tests/memory.h"
 #include "wire/apis.h"
 #include "wire/header.h"
 #include "wire/table.h"
@@ -92,11 +92,8 @@ static void world_configure(void)
 
 static void world_open(void)
 {
-	struct stat st;
-
 	log_set_level(LOG_LEVEL_ERROR);
-	snprintf(world.dir, sizeof(world.dir), "%s/barnabas-fuzz-XXXXXX",
-		 stat("/dev/shm", &st) == 0 ? "/dev/shm" : "/tmp");
+	snprintf(world.dir, sizeof(world.dir), "%s/barnabas-fuzz-XXXXXX", memory_dir());
 	must(mkdtemp(world.dir) != NULL);
 	TAILQ_INIT(&world.left);
 	world_configure();

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/rnd.h"
+#include "tests/memory.h"
 
 void place_die(const char *what)
 {
@@ -29,8 +30,7 @@ uint64_t place_seed(void)
 
 void place_make(struct place *place)
 {
-	strcpy(place->dir, access("/dev/shm", W_OK) == 0 ? "/dev/shm/barnabas-power-XXXXXX"
-							 : "/tmp/barnabas-power-XXXXXX");
+	snprintf(place->dir, sizeof(place->dir), "%s/barnabas-power-XXXXXX", memory_dir());
 	if (mkdtemp(place->dir) == NULL)
 		place_die(place->dir);
 }

@@ -17,6 +17,7 @@
 #include "record/builder.h"
 #include "record/control.h"
 #include "store/plog.h"
+#include "tests/memory.h"
 
 #define SUPPORT_NOW_MS INT64_C(1700000000000)
 #define SUPPORT_CAP    ((size_t)64 << 20)
@@ -37,9 +38,7 @@ static inline struct world *world_new(void)
 
 	log_set_level(LOG_LEVEL_ERROR);
 	file_set_fault(NULL);
-	/* In memory where there is such a place: these tests sync a lot. */
-	strcpy(w->root, access("/dev/shm", W_OK) == 0 ? "/dev/shm/barnabas-store-XXXXXX"
-						      : "/tmp/barnabas-store-XXXXXX");
+	snprintf(w->root, sizeof(w->root), "%s/barnabas-store-XXXXXX", memory_dir());
 	assert_non_null(mkdtemp(w->root));
 	w->dir = file_path(w->root, "t-0");
 	clock_fake_init(&w->clock, SUPPORT_NOW_MS);
