@@ -37,14 +37,13 @@ int32_t coord_partition_for(struct str group, int32_t partitions_len)
 /* A deadline that has moved away leaves the timer as it is: it looks again when it fires. */
 void coord_arm(struct coord *coord)
 {
-	const struct deadline *first = deadlines_first(&coord->deadlines);
-	int64_t delay_ms;
+	int64_t at_ms = deadlines_quiet_until(&coord->deadlines), delay_ms;
 
-	if (first == NULL || coord->stopped ||
-	    (loop_timer_is_set(&coord->deadline_timer) && first->at_ms >= coord->deadline_at_ms))
+	if (at_ms == INT64_MAX || coord->stopped ||
+	    (loop_timer_is_set(&coord->deadline_timer) && at_ms >= coord->deadline_at_ms))
 		return;
-	delay_ms = first->at_ms - coord_now(coord).mono_ms;
-	coord->deadline_at_ms = first->at_ms;
+	delay_ms = at_ms - coord_now(coord).mono_ms;
+	coord->deadline_at_ms = at_ms;
 	loop_timer_start(&coord->deadline_timer, delay_ms > 0 ? delay_ms : 0);
 }
 
@@ -54,10 +53,10 @@ static void coord_on_deadline(struct loop_timer *timer)
 
 	for (int i = 0; i < COORD_DEADLINES_TURN; i++) {
 		struct moment now = coord_now(coord);
-		struct deadline *d = deadlines_first(&coord->deadlines);
+		struct deadline *d = deadlines_due(&coord->deadlines, now.mono_ms);
 		struct cshard *shard;
 
-		if (d == NULL || d->at_ms > now.mono_ms)
+		if (d == NULL)
 			break;
 		shard = shard_user(deadline_shard(d));
 		fx_reset(&coord->fx);

@@ -32,12 +32,12 @@ static void txncoord_look(struct coord *coord)
 void txncoord_arm(struct coord *coord)
 {
 	struct txncoord *txn = &coord->txn;
-	const struct deadline *first = deadlines_first(&txn->deadlines);
-	int64_t at_ms, delay_ms;
+	int64_t at_ms = deadlines_quiet_until(&txn->deadlines), delay_ms;
 
-	if (first == NULL || coord->stopped)
+	if (at_ms == INT64_MAX || coord->stopped)
 		return;
-	at_ms = first->at_ms < txn->next_sweep_ms ? txn->next_sweep_ms : first->at_ms;
+	if (at_ms < txn->next_sweep_ms)
+		at_ms = txn->next_sweep_ms;
 	if (loop_timer_is_set(&txn->deadline_timer) && at_ms >= txn->deadline_at_ms)
 		return;
 	delay_ms = at_ms - coord_now(coord).mono_ms;
@@ -106,9 +106,9 @@ static void txncoord_on_deadline(struct loop_timer *timer)
 		    coord->o.config,
 		    CONFIG_TRANSACTION_ABORT_TIMED_OUT_TRANSACTION_CLEANUP_INTERVAL_MS);
 	for (int i = 0; i < DEADLINES_TURN; i++) {
-		struct deadline *d = deadlines_first(&txn->deadlines);
+		struct deadline *d = deadlines_due(&txn->deadlines, now.mono_ms);
 
-		if (d == NULL || d->at_ms > now.mono_ms) {
+		if (d == NULL) {
 			/* As in Kafka, they are looked at so often and not more. */
 			txn->next_sweep_ms = i > 0 ? now.mono_ms + interval_ms : 0;
 			break;

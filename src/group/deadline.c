@@ -20,7 +20,7 @@ static void deadlines_up(struct deadlines *all, struct deadline *d)
 {
 	size_t place = d->place;
 
-	while (place > 1 && all->heap[place / 2 - 1]->at_ms > d->at_ms) {
+	while (place > 1 && all->heap[place / 2 - 1]->key_ms > d->key_ms) {
 		deadlines_place(all, all->heap[place / 2 - 1], place);
 		place /= 2;
 	}
@@ -34,9 +34,9 @@ static void deadlines_down(struct deadlines *all, struct deadline *d)
 	while (place * 2 <= all->len) {
 		size_t child = place * 2;
 
-		if (child < all->len && all->heap[child]->at_ms < all->heap[child - 1]->at_ms)
+		if (child < all->len && all->heap[child]->key_ms < all->heap[child - 1]->key_ms)
 			child++;
-		if (all->heap[child - 1]->at_ms >= d->at_ms)
+		if (all->heap[child - 1]->key_ms >= d->key_ms)
 			break;
 		deadlines_place(all, all->heap[child - 1], place);
 		place = child;
@@ -58,6 +58,9 @@ static void deadlines_grow(struct deadlines *all)
 
 void deadline_set(struct deadlines *all, struct deadline *d, int64_t at_ms)
 {
+	d->at_ms = at_ms;
+	if (d->place != 0 && at_ms >= d->key_ms)
+		return;
 	if (d->place == 0) {
 		if (all->len == all->size)
 			deadlines_grow(all);
@@ -65,9 +68,8 @@ void deadline_set(struct deadlines *all, struct deadline *d, int64_t at_ms)
 		d->place = all->len;
 	}
 	must(d->place <= all->len);
-	d->at_ms = at_ms;
+	d->key_ms = at_ms;
 	deadlines_up(all, d);
-	deadlines_down(all, d);
 }
 
 void deadline_clear(struct deadlines *all, struct deadline *d)
@@ -88,7 +90,20 @@ void deadline_clear(struct deadlines *all, struct deadline *d)
 	deadlines_down(all, last);
 }
 
-struct deadline *deadlines_first(const struct deadlines *all)
+struct deadline *deadlines_due(struct deadlines *all, int64_t until_ms)
 {
-	return all->len == 0 ? NULL : all->heap[0];
+	while (all->len > 0 && all->heap[0]->key_ms <= until_ms) {
+		struct deadline *first = all->heap[0];
+
+		if (first->at_ms == first->key_ms)
+			return first;
+		first->key_ms = first->at_ms;
+		deadlines_down(all, first);
+	}
+	return NULL;
+}
+
+int64_t deadlines_quiet_until(const struct deadlines *all)
+{
+	return all->len == 0 ? INT64_MAX : all->heap[0]->key_ms;
 }

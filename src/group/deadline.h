@@ -1,6 +1,9 @@
 /*
  * Deadlines: a heap of moments at which something is due, embedded in what they are about. Pure:
- * the shell asks for the earliest one, sets one timer for it, and takes out what is due.
+ * the shell asks until when nothing is due, sets one timer for that, and takes out what is due.
+ *
+ * A session is put off with every heartbeat, so that costs next to nothing: a deadline that moves
+ * away keeps its place in the heap, and goes where it belongs when it comes to the top.
  */
 #ifndef GROUP_DEADLINE_H
 #define GROUP_DEADLINE_H
@@ -30,8 +33,9 @@ struct moment {
 };
 
 struct deadline {
-	int64_t at_ms; /* monotonic */
-	size_t place;  /* in the heap, from 1; 0: not set */
+	int64_t at_ms;	/* monotonic */
+	int64_t key_ms; /* what it stands in the heap by: at_ms or earlier */
+	size_t place;	/* in the heap, from 1; 0: not set */
 	enum deadline_kind kind;
 };
 
@@ -48,7 +52,9 @@ static inline bool deadline_is_set(const struct deadline *d)
 {
 	return d->place != 0;
 }
-/* The earliest, still in the heap; NULL when there is none. */
-struct deadline *deadlines_first(const struct deadlines *all);
+/* The earliest, still in the heap, if it is due by then; else NULL. */
+struct deadline *deadlines_due(struct deadlines *all, int64_t until_ms);
+/* Nothing is due earlier, though perhaps nothing then either; INT64_MAX when there is none. */
+int64_t deadlines_quiet_until(const struct deadlines *all);
 
 #endif

@@ -107,7 +107,7 @@ static inline void world_advance(struct world *w, int64_t ms)
 	int64_t until = w->now.mono_ms + ms;
 	struct deadline *d;
 
-	while ((d = deadlines_first(&w->deadlines)) != NULL && d->at_ms <= until) {
+	while ((d = deadlines_due(&w->deadlines, until)) != NULL) {
 		if (d->at_ms > w->now.mono_ms) {
 			w->now.wall_ms += d->at_ms - w->now.mono_ms;
 			w->now.mono_ms = d->at_ms;

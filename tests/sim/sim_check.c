@@ -87,8 +87,10 @@ void sim_check_shard(const struct shard *shard)
 	}
 	sim_must(ghosts == shard->ghosts);
 	for (size_t i = 1; i < shard->deadlines->len; i++)
-		sim_must(shard->deadlines->heap[(i - 1) / 2]->at_ms <=
-			 shard->deadlines->heap[i]->at_ms);
+		sim_must(shard->deadlines->heap[(i - 1) / 2]->key_ms <=
+			 shard->deadlines->heap[i]->key_ms);
+	for (size_t i = 0; i < shard->deadlines->len; i++)
+		sim_must(shard->deadlines->heap[i]->key_ms <= shard->deadlines->heap[i]->at_ms);
 }
 
 /* -- against its log ----------------------------------------------------------------------------

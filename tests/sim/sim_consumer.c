@@ -251,7 +251,7 @@ static void sim_advance(struct sim *sim, int64_t ms)
 	int64_t until = sim->now.mono_ms + ms;
 	struct deadline *d;
 
-	while ((d = deadlines_first(&sim->deadlines)) != NULL && d->at_ms <= until) {
+	while ((d = deadlines_due(&sim->deadlines, until)) != NULL) {
 		if (d->at_ms > sim->now.mono_ms) {
 			sim->now.wall_ms += d->at_ms - sim->now.mono_ms;
 			sim->now.mono_ms = d->at_ms;
