@@ -93,8 +93,8 @@ def body_root(api):
 class Asker:
     """One connection; what is asked is written as for frames.request, what is answered is a dict, or None: no answer."""
 
-    def __init__(self, port):
-        self.port, self.socket = port, None
+    def __init__(self, port, patience=PATIENCE_SECONDS):
+        self.port, self.patience, self.socket = port, patience, None
 
     def __enter__(self):
         return self
@@ -121,7 +121,7 @@ class Asker:
 
     def send(self, frame):
         if self.socket is None:
-            self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS)
+            self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=self.patience)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.sendall(frames.framed(frame))
 
