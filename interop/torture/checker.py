@@ -125,8 +125,11 @@ def queue(name, rows, committed):
     seen = collections.Counter(value for _, _, value in rows)
     want = {f"{partition}:{offset}" for partition, end in committed.items() for offset in range(end)}
     wrong = [f"{name}: {value} was moved {count} times" for value, count in seen.items() if count > 1]
-    wrong += [f"{name}: offsets moved without {value}" for value in sorted(want - set(seen))[:10]]
-    wrong += [f"{name}: {value} was moved, the offsets were not: {committed}" for value in sorted(set(seen) - want)[:10]]
+    lost, early = sorted(want - set(seen)), sorted(set(seen) - want)
+    if lost:
+        wrong.append(f"{name}: offsets moved to {committed} without {len(lost)} of {len(want)}: {lost[:10]}")
+    if early:
+        wrong.append(f"{name}: {len(early)} were moved, the offsets were not: {committed}, {early[:10]}")
     last = {}
     for partition, _, value in rows:
         of, offset = map(int, value.split(":"))

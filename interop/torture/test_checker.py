@@ -74,7 +74,7 @@ def test_finds_a_circle():
     "word, values, end",
     [
         ("2 times", ["0:0", "0:1", "0:1"], 2),
-        ("offsets moved without", ["0:0"], 2),
+        ("without 1 of 2", ["0:0"], 2),
         ("the offsets were not", ["0:0", "0:1"], 1),
         ("behind", ["0:1", "0:0"], 2),
     ],

@@ -46,6 +46,7 @@ enum fate { OPEN, COMMITTED, ABORTED };
 /* What a client has written in one transaction, and what it was told of its end. */
 struct sim_label {
 	enum fate told, seen;
+	bool asked; /* its producer has asked for the commit */
 };
 
 struct sim_item {
@@ -215,6 +216,7 @@ static void sim_mark(struct sim *sim, int32_t partition, const struct sim_marks 
 		item->fate = fate;
 		sim_must(label->seen == OPEN || label->seen == fate);
 		sim_must(label->told == OPEN || label->told == fate);
+		sim_must(label->asked || fate == ABORTED);
 		label->seen = fate;
 	}
 }
@@ -222,10 +224,18 @@ static void sim_mark(struct sim *sim, int32_t partition, const struct sim_marks 
 /* -- the log and the shell ----------------------------------------------------------------------
  */
 
-static bool sim_may_follow(const struct txn_value *was, const struct txn_value *is)
+static bool sim_may_follow(const struct sim *sim, const struct txn_value *was,
+			   const struct txn_value *is)
 {
+	bool begins = is->state == TXN_ONGOING && (was == NULL || was->state != TXN_ONGOING);
+
+	if (is->update_ms != sim->now.wall_ms || (begins && is->start_ms != sim->now.wall_ms))
+		return false;
 	if (was == NULL)
 		return is->state == TXN_EMPTY;
+	if (is->previous_id != was->producer_id ||
+	    (is->producer_id != was->producer_id && is->epoch != 0))
+		return false;
 	switch (is->state) {
 	case TXN_EMPTY:
 	case TXN_PREPARE_ABORT:
@@ -296,6 +306,17 @@ static void sim_begin_marks(struct sim *sim, size_t id, const struct txn_value *
 			marks->left[value->topics[t].partitions[i]] = true;
 }
 
+static void sim_check_record(const struct sim *sim, const struct txn_record *record)
+{
+	const struct txn_value *was = txns_find_value(sim->txns, record->id);
+
+	if (!record->tombstone)
+		sim_must(sim_may_follow(sim, was, &record->value));
+	else
+		sim_must(was != NULL && was->state != TXN_ONGOING && !txn_is_ending(was->state) &&
+			 was->update_ms <= sim->now.wall_ms - sim->cfg.expiration_ms);
+}
+
 /* Appends and settles; true when the records are in the log. */
 static bool sim_settle(struct sim *sim)
 {
@@ -305,9 +326,7 @@ static bool sim_settle(struct sim *sim)
 		struct txn_record *record = &sim->fx.records[i];
 
 		record->at = sim->next_offset++;
-		if (!record->tombstone)
-			sim_must(
-			    sim_may_follow(txns_find_value(sim->txns, record->id), &record->value));
+		sim_check_record(sim, record);
 		sim_log_copy(sim, record);
 	}
 	txns_settle(sim->txns, sim->now, &sim->fx, fails ? ERR_NOSPACE : ERR_OK);
@@ -321,6 +340,16 @@ static bool sim_settle(struct sim *sim)
 	fails = fails && sim->fx.records_len > 0;
 	tfx_reset(&sim->fx);
 	return !fails;
+}
+
+/* What a producer was told to go on with is in force when the end is complete. */
+static void sim_check_promise(const struct sim *sim, size_t id)
+{
+	const struct txn_value *value = txns_find_value(sim->txns, str_of(sim_names[id]));
+
+	sim_must(value != NULL && value->producer_id >= sim->live[id].producer_id);
+	sim_must(value->producer_id > sim->live[id].producer_id ||
+		 value->epoch >= sim->live[id].epoch);
 }
 
 static void sim_go_on_marking(struct sim *sim, size_t id, bool all)
@@ -339,11 +368,17 @@ static void sim_go_on_marking(struct sim *sim, size_t id, bool all)
 	}
 	if (left)
 		return;
+	/* One of another end has no say in this one's. */
+	endtxn_complete(sim->txns, sim->now, str_of(sim_names[id]), marks->producer_id,
+			(int16_t)(marks->epoch - 1), &sim->fx);
+	sim_must(sim->fx.records_len == 0);
 	endtxn_complete(sim->txns, sim->now, str_of(sim_names[id]), marks->producer_id,
 			marks->epoch, &sim->fx);
 	sim_must(sim->fx.records_len == 1);
-	if (sim_settle(sim))
-		marks->used = false;
+	if (!sim_settle(sim))
+		return;
+	marks->used = false;
+	sim_check_promise(sim, id);
 }
 
 static void sim_load(struct sim *sim)
@@ -363,8 +398,29 @@ static void sim_load(struct sim *sim)
 			sim_begin_marks(sim, sim_id_of(id), value);
 }
 
+/* An id's epochs are almost used up, as a long life leaves it. */
+static void sim_age(struct sim *sim, size_t id)
+{
+	const struct txn_value *value = txns_find_value(sim->txns, str_of(sim_names[id]));
+	struct txn_record *record;
+
+	if (value == NULL || value->state == TXN_ONGOING || txn_is_ending(value->state) ||
+	    value->epoch >= 32700)
+		return;
+	record = tfx_record_add(&sim->fx, str_of(sim_names[id]));
+	record->at = sim->next_offset++;
+	record->value = *value;
+	record->value.epoch = (int16_t)(32750 + rnd_below(&sim->dice, 17));
+	sim->live[id].producer_id = record->value.producer_id;
+	sim->live[id].epoch = record->value.epoch;
+	sim_log_copy(sim, record);
+	tfx_reset(&sim->fx);
+}
+
 static void sim_restart(struct sim *sim)
 {
+	if (sim_chance(sim, 20))
+		sim_age(sim, rnd_below(&sim->dice, SIM_IDS));
 	txns_free(sim->txns);
 	sim_must(sim->keep.used_bytes == 0 && sim->deadlines.len == 0);
 	if (sim_chance(sim, 50))
@@ -409,6 +465,8 @@ static void sim_check_replay(struct sim *sim)
 		sim_must(other != NULL && sim_same(value, other));
 		sim_must(deadline_is_set(&entry->timeout) == (value->state == TXN_ONGOING));
 		sim_must(txn_is_ending(value->state) == sim->marks[sim_id_of(id)].used);
+		sim_must(value->topics_len == 0 || value->state == TXN_ONGOING ||
+			 txn_is_ending(value->state));
 	}
 	txns_free(again);
 	sim_must(keep.used_bytes == 0);
@@ -468,8 +526,31 @@ static uint32_t sim_new_label(struct sim *sim)
 {
 	sim->labels =
 	    sim_grow(sim->labels, sim->labels_len, &sim->labels_size, sizeof(*sim->labels));
-	sim->labels[sim->labels_len] = (struct sim_label){OPEN, OPEN};
+	sim->labels[sim->labels_len] = (struct sim_label){OPEN, OPEN, false};
 	return (uint32_t)sim->labels_len++;
+}
+
+/* What Produce asks before it appends: yes for what is in the transaction, and for nothing else. */
+static void sim_client_verify(struct sim *sim, const struct sim_client *client)
+{
+	size_t p = rnd_below(&sim->dice, SIM_PARTITIONS);
+	struct enlist_partition one = {.topic = str_of(sim_topics[p]), .partition = (int32_t)p};
+	struct enlist_ask ask = {.id = str_of(sim_names[client->id]),
+				 .producer_id = client->producer_id,
+				 .epoch = client->epoch,
+				 .partitions = &one,
+				 .len = 1};
+	const struct txn_value *value = txns_find_value(sim->txns, ask.id);
+	bool there = false;
+
+	if (enlist_verify(sim->txns, &ask) != ERR_OK)
+		return;
+	sim_must(value != NULL && value->producer_id == client->producer_id &&
+		 value->epoch == client->epoch);
+	for (size_t t = 0; t < value->topics_len; t++)
+		for (size_t i = 0; i < value->topics[t].len; i++)
+			there = there || value->topics[t].partitions[i] == one.partition;
+	sim_must((one.err == ERR_OK) == (there && value->state == TXN_ONGOING));
 }
 
 /* Adds the partition, or asks for it, then writes: now, or some time later. */
@@ -548,6 +629,7 @@ static void sim_client_end(struct sim *sim, struct sim_client *client)
 	if (!client->ending)
 		client->commit = sim_chance(sim, 60);
 	client->ending = true;
+	sim->labels[client->label].asked |= client->commit;
 	ask.commit = client->commit;
 	if (client->version == 2 && sim_chance(sim, 20))
 		sim->late_ends[rnd_below(&sim->dice, SIM_LATE)] =
@@ -573,6 +655,8 @@ static void sim_client_end(struct sim *sim, struct sim_client *client)
 
 static void sim_client_step(struct sim *sim, struct sim_client *client)
 {
+	if (sim_chance(sim, 5))
+		sim_client_verify(sim, client);
 	if (client->ending && client->alive)
 		sim_client_end(sim, client);
 	else if (!client->alive && sim_chance(sim, client->producer_id >= 0 ? 1 : 20))
@@ -663,30 +747,12 @@ static void sim_one_step(struct sim *sim)
 		sim_advance(sim, (int64_t)rnd_below(&sim->dice, 500));
 	else if (what < 952)
 		sim_advance(sim, (int64_t)rnd_below(&sim->dice, 90000));
-	else if (what < 953)
+	else if (what < 953 && sim_chance(sim, 5))
 		sim_advance(sim, 2 * sim->cfg.expiration_ms);
 	else if (what < 956)
 		sim_restart(sim);
 	else if (what < 957)
 		sim->cfg.version = (int16_t)rnd_below(&sim->dice, 3);
-}
-
-/* An id whose epochs are almost used up, as a long life leaves it. */
-static void sim_age(struct sim *sim, size_t id)
-{
-	struct txn_record *record = tfx_record_add(&sim->fx, str_of(sim_names[id]));
-
-	record->at = sim->next_offset++;
-	record->value = (struct txn_value){.producer_id = sim->next_id,
-					   .previous_id = sim->next_id,
-					   .next_id = TXN_NO_PRODUCER,
-					   .epoch = 32740,
-					   .timeout_ms = 60000,
-					   .update_ms = sim->now.wall_ms,
-					   .start_ms = -1};
-	sim->next_id++;
-	sim_log_copy(sim, record);
-	tfx_reset(&sim->fx);
 }
 
 static void sim_make(struct sim *sim)
@@ -707,8 +773,6 @@ static void sim_make(struct sim *sim)
 						      .version = (int16_t)(i % 2 + 1)};
 	for (size_t i = 0; i < SIM_IDS; i++)
 		sim->live[i].producer_id = -1;
-	if (sim_chance(sim, 60))
-		sim_age(sim, 0);
 	sim_load(sim);
 }
 
