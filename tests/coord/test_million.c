@@ -23,11 +23,18 @@ struct writer {
 	size_t in_batch, batch_len;
 };
 
-static size_t million(size_t small)
+/* Sanitizers take ten times as long, and care less for how many there are. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MILLION 100000
+#else
+#define MILLION 1000000
+#endif
+
+static size_t million(void)
 {
 	const char *text = getenv("LOAD_COUNT");
 
-	return text != NULL ? (size_t)strtoull(text, NULL, 10) : small;
+	return text != NULL ? (size_t)strtoull(text, NULL, 10) : MILLION;
 }
 
 static void writer_init(struct writer *wr, struct world *w, size_t batch_len)
@@ -164,9 +171,10 @@ static void load_again(struct world *w, const char *what, size_t kept)
 /* -- shapes -------------------------------------------------------------------------------------
  */
 
-static void shape(struct world *w, const char *what, size_t groups, size_t batch_len, size_t rounds)
+static void shape_of(struct world *w, const char *what, size_t count, size_t groups,
+		     size_t batch_len, size_t rounds)
 {
-	size_t count = million(1000000) / rounds, each = count / groups;
+	size_t each = count / groups;
 	struct writer wr;
 
 	writer_init(&wr, w, batch_len);
@@ -179,6 +187,11 @@ static void shape(struct world *w, const char *what, size_t groups, size_t batch
 	assert_int_equal(coord_groups_len(w->coord), groups);
 	assert_int_equal(world_fetch(w, "consumers-of-orders-0", "orders-0", 0),
 			 (int64_t)(rounds - 1) * 1000000);
+}
+
+static void shape(struct world *w, const char *what, size_t groups, size_t batch_len, size_t rounds)
+{
+	shape_of(w, what, million() / rounds, groups, batch_len, rounds);
 }
 
 static void one_group_of_a_million(void **state)
@@ -196,9 +209,11 @@ static void a_thousand_groups_of_single_commits(void **state)
 	shape(*state, "1,000 groups, one in a commit", 1000, 1, 1);
 }
 
-static void a_million_groups(void **state)
+static void many_groups(void **state)
 {
-	shape(*state, "as many groups as offsets", million(1000000), 1, 1);
+	size_t groups = million() / 10;
+
+	shape_of(*state, "as many groups as offsets", groups, groups, 1, 1);
 }
 
 static void overwritten_ten_times(void **state)
@@ -206,14 +221,75 @@ static void overwritten_ten_times(void **state)
 	shape(*state, "1,000 groups, ten times, ten in a commit", 1000, 10, 10);
 }
 
+/* -- transactional ids --------------------------------------------------------------------------
+ */
+
+static int setup_txns(void **state)
+{
+	return world_setup_topic(state, "__transaction_state");
+}
+
+static void writer_txn(struct writer *wr, struct arena *arena, size_t n, enum txn_state state)
+{
+	static const int32_t partitions[] = {0, 1, 2};
+	static const struct txn_topic topic = {{"orders", 6}, partitions, ARRAY_LEN(partitions)};
+	struct txn_record record = {.value = {.producer_id = (int64_t)n,
+					      .previous_id = -1,
+					      .next_id = -1,
+					      .timeout_ms = 60000,
+					      .update_ms = 1700000000000,
+					      .start_ms = 1700000000000,
+					      .state = state,
+					      .client_version = 2}};
+	char id[48];
+
+	snprintf(id, sizeof(id), "orders-processor-%zu", n);
+	record.id = str_of(id);
+	if (state == TXN_ONGOING) {
+		record.value.topics = &topic;
+		record.value.topics_len = 1;
+	}
+	trecord_encode(&record, 2, arena, &wr->key, &wr->value);
+	writer_add(wr);
+	arena_reset(arena);
+}
+
+/* Each has had a transaction and is in another. */
+static void a_hundred_thousand_ids(void **state)
+{
+	static const enum txn_state states[] = {TXN_EMPTY, TXN_ONGOING, TXN_PREPARE_COMMIT,
+						TXN_COMPLETE_COMMIT, TXN_ONGOING};
+	struct world *w = *state;
+	size_t count = million() / 10;
+	const struct txn_value *value;
+	struct arena arena;
+	struct writer wr;
+
+	arena_init(&arena, 1 << 20);
+	writer_init(&wr, w, 1);
+	for (size_t n = 0; n < count; n++)
+		for (size_t i = 0; i < ARRAY_LEN(states); i++)
+			writer_txn(&wr, &arena, n, states[i]);
+	writer_fini(&wr);
+	arena_fini(&arena);
+	load_again(w, "transactional ids, five records each", count);
+	assert_int_equal(txncoord_len(w->coord), count);
+	assert_int_equal(txncoord_describe(w->coord, STR("orders-processor-7"), &value), ERR_OK);
+	assert_int_equal(value->state, TXN_ONGOING);
+	assert_int_equal(value->producer_id, 7);
+}
+
+#define txns_test(name) cmocka_unit_test_setup_teardown(name, setup_txns, world_teardown)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    world_test(one_group_of_a_million),
 	    world_test(a_thousand_groups),
 	    world_test(a_thousand_groups_of_single_commits),
-	    world_test(a_million_groups),
+	    world_test(many_groups),
 	    world_test(overwritten_ten_times),
+	    txns_test(a_hundred_thousand_ids),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
