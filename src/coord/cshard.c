@@ -33,7 +33,7 @@ static void cshard_loaded(struct clog *log)
 	struct coord *coord = log->coord;
 	const struct coord_gone *gone;
 
-	shard_take_keep(shard->groups, &coord->keep);
+	shard_serve(shard->groups, &coord->keep, &coord->deadlines);
 	fx_reset(&coord->fx);
 	replay_done(shard->groups, coord_now(coord), &coord->fx);
 	(void)cshard_run(shard);
@@ -108,8 +108,8 @@ struct cshard *cshard_new(struct coord *coord, struct partition *part, int32_t l
 	if (shard == NULL)
 		return NULL;
 	clog_init(&shard->log, coord, &cshard_kind, part, leader_epoch);
-	shard->groups =
-	    shard_new(&coord->cfg, &shard->log.load.keep, &coord->deadlines, &coord->rnd);
+	/* A worker fills it: it shares nothing that is not constant, or used by requests only. */
+	shard->groups = shard_new(&coord->cfg, &shard->log.load.keep, NULL, &coord->rnd);
 	if (shard->groups != NULL)
 		consumer_set_topics(shard->groups, &coord->topics);
 	if (shard->groups == NULL) {

@@ -225,7 +225,7 @@ struct tshard *tshard_new(struct coord *coord, struct partition *part, int32_t l
 	if (shard == NULL)
 		return NULL;
 	clog_init(&shard->log, coord, &tshard_kind, part, leader_epoch);
-	shard->txns = txns_new(&coord->txn.cfg, &shard->log.load.keep, &coord->txn.deadlines);
+	shard->txns = txns_new(&coord->txn.cfg, &shard->log.load.keep, NULL);
 	if (shard->txns == NULL) {
 		clog_fini(&shard->log);
 		free(shard);
@@ -304,7 +304,7 @@ static void tshard_loaded(struct clog *log)
 	const void *pos = NULL;
 	struct str id;
 
-	txns_take_keep(shard->txns, &log->coord->keep);
+	txns_serve(shard->txns, &log->coord->keep, &log->coord->txn.deadlines);
 	txns_replay_done(shard->txns, coord_now(shard->log.coord));
 	while (txns_next(shard->txns, &pos, &id, &value))
 		if (txn_is_ending(value->state))

@@ -36,11 +36,12 @@ struct shard *shard_new(const struct group_cfg *cfg, struct keep *keep, struct d
 	return shard;
 }
 
-void shard_take_keep(struct shard *shard, struct keep *keep)
+void shard_serve(struct shard *shard, struct keep *keep, struct deadlines *deadlines)
 {
 	must_be(shard, SHARD_MAGIC);
 	keep_move(shard->keep, keep);
 	shard->keep = keep;
+	shard->deadlines = deadlines;
 }
 
 void shard_set_user(struct shard *shard, void *user)

@@ -50,9 +50,11 @@ struct shard *shard_new(const struct group_cfg *cfg, struct keep *keep, struct d
 			struct rnd *rnd) must_check;
 /* Requests that wait in it must have been answered, see shard_unload. */
 void shard_free(struct shard *shard);
-/* What it keeps counts against this one from now on, and no more against the one it was made with.
+/*
+ * A shard that is loaded apart has a keep of its own and no deadlines (NULL): nothing that it
+ * shares with others. From now on it shares these; what it has kept is counted here.
  */
-void shard_take_keep(struct shard *shard, struct keep *keep);
+void shard_serve(struct shard *shard, struct keep *keep, struct deadlines *deadlines);
 /* One pointer for whoever sits above. */
 void shard_set_user(struct shard *shard, void *user);
 void *shard_user(const struct shard *shard);

@@ -50,11 +50,12 @@ void txns_free(struct txns *txns)
 	keep_free(txns->keep, txns);
 }
 
-void txns_take_keep(struct txns *txns, struct keep *keep)
+void txns_serve(struct txns *txns, struct keep *keep, struct deadlines *deadlines)
 {
 	must_be(txns, TXNS_MAGIC);
 	keep_move(txns->keep, keep);
 	txns->keep = keep;
+	txns->deadlines = deadlines;
 }
 
 void txns_set_user(struct txns *txns, void *user)

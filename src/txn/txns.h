@@ -37,9 +37,8 @@ struct txns;
 struct txns *txns_new(const struct txns_cfg *cfg, struct keep *keep,
 		      struct deadlines *deadlines) must_check;
 void txns_free(struct txns *txns);
-/* What it keeps counts against this one from now on, and no more against the one it was made with.
- */
-void txns_take_keep(struct txns *txns, struct keep *keep);
+/* It was loaded with a keep of its own and without deadlines (NULL); see shard_serve. */
+void txns_serve(struct txns *txns, struct keep *keep, struct deadlines *deadlines);
 /* One pointer for whoever sits above. */
 void txns_set_user(struct txns *txns, void *user);
 void *txns_user(const struct txns *txns);
