@@ -20,6 +20,8 @@ PROTOCOL = (
     if os.environ.get("GROUP_PROTOCOL") == "consumer"
     else {"heartbeat.interval.ms": 500, "session.timeout.ms": int(os.environ.get("SESSION_TIMEOUT_MS", "10000"))}
 )
+# A static member (KIP-345).
+INSTANCE = {"group.instance.id": os.environ["GROUP_INSTANCE_ID"]} if "GROUP_INSTANCE_ID" in os.environ else {}
 
 
 def record(message):
@@ -120,6 +122,7 @@ class Member(PollingMember):
                 "auto.offset.reset": "earliest",
                 "enable.auto.commit": False,
                 **PROTOCOL,
+                **INSTANCE,
             }
         )
         self.consumer.subscribe([topic], on_assign=self._assign, on_revoke=self._revoke, on_lost=self._revoke)

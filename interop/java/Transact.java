@@ -1,3 +1,5 @@
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -14,8 +16,8 @@ import org.apache.kafka.common.serialization.StringSerializer;
  * Transactions of the Java producer, told in words: BOOTSTRAP ID TOPIC WORD...
  *
  * <p>begin, send:VALUE, offset:GROUP:N (of the topic's partition 0), commit, abort, init (a new producer of the same id,
- * which fences the one before; `old` goes back to that), leave (an open transaction, by ending without a word). Each word
- * prints itself, or the simple name of what it threw.
+ * which fences the one before; `old` goes back to that), leave (an open transaction, by ending without a word), heed (the
+ * words that come by standard input, one a line). Each word prints itself, or the simple name of what it threw.
  */
 public final class Transact {
     private final Properties settings = new Properties();
@@ -55,17 +57,25 @@ public final class Transact {
         }
     }
 
+    private void obeyAndSay(String word) {
+        String said = word;
+        try {
+            obey(word);
+        } catch (Exception failure) {
+            Throwable cause = failure.getCause() != null ? failure.getCause() : failure;
+            said += ": " + cause.getClass().getSimpleName();
+        }
+        System.out.println(said);
+    }
+
     public static void main(String[] words) {
         Transact transact = new Transact(words[0], words[1], words[2]);
         for (int i = 3; i < words.length; i++) {
-            String said = words[i];
-            try {
-                transact.obey(words[i]);
-            } catch (Exception failure) {
-                Throwable cause = failure.getCause() != null ? failure.getCause() : failure;
-                said += ": " + cause.getClass().getSimpleName();
+            if (words[i].equals("heed")) {
+                new BufferedReader(new InputStreamReader(System.in)).lines().forEach(transact::obeyAndSay);
+            } else {
+                transact.obeyAndSay(words[i]);
             }
-            System.out.println(said);
         }
         // Without a word to the broker: close() would abort what is open.
         for (KafkaProducer<String, String> each : transact.producers) {
