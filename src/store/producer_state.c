@@ -332,6 +332,9 @@ static void producer_end_txn(struct producer_state *state, struct producer *prod
 {
 	struct producer_done done = {producer->id, producer->txn_start, header->base_offset,
 				     header->base_offset + 1, !marker->commit};
+	/* From version 2 on a transaction ends with the epoch of the next one, which may have been
+	 * asked for already: nothing of that one has ended. */
+	bool raised = producer->epoch >= 0 && header->producer_epoch > producer->epoch;
 	struct producer *oldest;
 
 	if (producer->txn_start >= 0) {
@@ -343,7 +346,9 @@ static void producer_end_txn(struct producer_state *state, struct producer *prod
 	}
 	producer_set_epoch(producer, header->producer_epoch);
 	producer->coordinator_epoch = marker->coordinator_epoch;
-	producer->last_marker = ++state->markers;
+	state->markers++;
+	if (!raised)
+		producer->last_marker = state->markers;
 	producer->last_timestamp = marker->timestamp;
 }
 

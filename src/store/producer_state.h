@@ -30,8 +30,9 @@ struct producer {
 	int64_t last_timestamp;
 	int64_t txn_start;	   /* first offset of the open transaction, -1 none */
 	int32_t coordinator_epoch; /* of the last marker, -1 none */
-	int64_t last_marker;	   /* its number among all of this log since it was opened */
-	int16_t epoch;		   /* -1: none yet */
+	int64_t
+	    last_marker; /* of its epoch: its number among all of this log since it was opened */
+	int16_t epoch;	 /* -1: none yet */
 	uint8_t batches_len;
 	struct producer_batch batches[PRODUCER_BATCHES]; /* oldest first */
 	uint32_t change;				 /* the last change that saved it */

@@ -358,6 +358,20 @@ static void version_2_begins_at_zero_and_ends_with_a_higher_epoch(void **state)
 	expect(end_version_2(w, 1), ERR_OK, 2, false); /* written again after a restart */
 }
 
+/* Asked for while the end of the one before was on its way, and begun when it had come. */
+static void r5_an_end_that_raises_the_epoch_ends_nothing_of_that_epoch(void **state)
+{
+	struct world *w = *state;
+	int64_t guard;
+
+	expect(transact(w, 0, 0, guard_for(w, 0), 2), ERR_OK, 0, false);
+	guard = guard_for(w, 1);
+	expect(end_version_2(w, 1), ERR_OK, 1, false);
+	expect(transact(w, 1, 0, guard, 2), ERR_OK, 2, false);
+	expect(end_version_2(w, 2), ERR_OK, 3, false);
+	expect(transact(w, 1, 1, guard, 2), ERR_INVALID_PRODUCER_EPOCH, 0, false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -377,6 +391,7 @@ int main(void)
 	    TEST(snapshots_come_back),
 	    TEST(a_transaction_that_has_ended_takes_nothing_more),
 	    TEST(version_2_begins_at_zero_and_ends_with_a_higher_epoch),
+	    TEST(r5_an_end_that_raises_the_epoch_ends_nothing_of_that_epoch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
