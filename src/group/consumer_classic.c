@@ -225,9 +225,13 @@ void consumer_settle_joined(struct shard *shard, struct moment now, struct fx *f
 
 	if (group != NULL && group->type == GROUP_CONSUMER)
 		member = consumer_find(group->consumer, joined->answer.member_id);
-	if (member != NULL)
+	if (member != NULL && err == ERR_OK)
 		classic_arm(member, now, joined);
 	if (err != ERR_OK) {
+		/* Of a part it may be a member all the same. */
+		if (member != NULL && !deadline_is_set(&member->session))
+			deadline_set(shard->deadlines, &member->session,
+				     now.mono_ms + joined->session_ms);
 		fx_join_failed(fx, joined->who, fx_append_err(err), STR(""));
 		return;
 	}
@@ -331,6 +335,16 @@ static bool classic_waits(const struct cmember *member)
 	return false;
 }
 
+/*
+ * There is nothing new for a member before there is a new target, which is made when somebody says
+ * all of itself. With no member of the consumer protocol left nobody would, so one is called for
+ * that. (Kafka does not, and leaves what the dead had unread until somebody happens to join.)
+ */
+static int32_t classic_newest_epoch(const struct consumer *c)
+{
+	return c->classics_len == consumer_members_len(c) ? c->epoch : c->assignment_epoch;
+}
+
 enum err consumer_beat(struct group *group, struct moment now, struct str member_id,
 		       struct str instance_id, int32_t generation)
 {
@@ -341,7 +355,7 @@ enum err consumer_beat(struct group *group, struct moment now, struct str member
 	if (err != ERR_OK)
 		return err;
 	classic_touch(member, now);
-	if (member->epoch < group->consumer->assignment_epoch ||
+	if (member->epoch < classic_newest_epoch(group->consumer) ||
 	    member->state == CONSUMER_UNREVOKED ||
 	    (member->state == CONSUMER_UNRELEASED && !classic_waits(member)))
 		return classic_call(member, now);

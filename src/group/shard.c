@@ -295,6 +295,8 @@ void shard_settle(struct shard *shard, struct moment now, struct fx *fx, enum er
 		break;
 	case FX_THEN_NEW_GROUP:
 		join_settle_new(shard, fx, err);
+		if (err != ERR_OK) /* of the group before it a part may be gone */
+			shard_apply(shard, now, fx);
 		break;
 	case FX_THEN_SYNC:
 		sync_settle(fx->group, now, fx, err);

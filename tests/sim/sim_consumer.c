@@ -1,5 +1,6 @@
 /*
- * Consumer groups (KIP-848) under random steps: members join, beat, obey late or never, leave, come
+ * Consumer groups (KIP-848), with members of the classic protocol among them, under random steps:
+ * members join, beat, obey late or never, leave, come
  * back under another id, are silent; topics grow, come and go; heartbeats are repeated and answers
  * lost; appends fail; the coordinator restarts from its log, compacted or not. After each step:
  *
@@ -12,67 +13,16 @@
  *
  *	sim_consumer [seed [steps]]
  */
-#include "group/consumer_int.h"
+#include "sim_consumer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SIM_CLIENTS 6
-#define SIM_TOPICS  4
-#define SIM_PARTS   5
-#define SIM_LOG_MAX 200000
+uint64_t sim_seed, sim_step;
 
-static uint64_t sim_seed, sim_step;
+const char *const sim_names[SIM_TOPICS] = {"a", "ab", "b", "c"};
 
-#define sim_must(e)                                                                   \
-	do {                                                                          \
-		if (!(e)) {                                                           \
-			fprintf(stderr,                                               \
-				"%s:%d: %s\nfailed at step %llu; replay with: "       \
-				"sim_consumer %llu\n",                                \
-				__FILE__, __LINE__, #e, (unsigned long long)sim_step, \
-				(unsigned long long)sim_seed);                        \
-			abort();                                                      \
-		}                                                                     \
-	} while (0)
-
-struct sim_client {
-	char id[24], instance[24];
-	bool is_static, alive, by_pattern;
-	bool unsure;	/* an answer was lost: it says and asks for everything next */
-	unsigned wants; /* topics, as bits */
-	int32_t epoch;
-	struct tp owned[SIM_TOPICS * SIM_PARTS]; /* what it uses */
-	size_t owned_len;
-	struct tp told[SIM_TOPICS * SIM_PARTS]; /* what it was told to have */
-	size_t told_len;
-};
-
-struct sim {
-	struct rnd dice, rnd;
-	struct group_cfg cfg;
-	struct consumer_cfg consumer_cfg;
-	struct keep keep;
-	struct deadlines deadlines;
-	struct shard *shard;
-	struct fx fx;
-	struct moment now;
-	struct consumer_topics topics;
-	struct {
-		struct uuid id;
-		int32_t partitions_len; /* 0: there is none */
-	} topic[SIM_TOPICS];
-	struct sim_client clients[SIM_CLIENTS];
-	unsigned names; /* given out */
-	bool quiet;	/* nothing goes wrong any more */
-	struct arena log_arena;
-	struct fx_record *log;
-	size_t log_len;
-};
-
-static const char *const sim_names[SIM_TOPICS] = {"a", "ab", "b", "c"};
-
-static bool sim_chance(struct sim *sim, unsigned percent)
+bool sim_chance(struct sim *sim, unsigned percent)
 {
 	return !sim->quiet && rnd_below(&sim->dice, 100) < percent;
 }
@@ -89,6 +39,19 @@ static bool sim_by_name(void *ctx, struct str name, struct uuid *id, int32_t *pa
 			continue;
 		*id = sim->topic[i].id;
 		*partitions_len = sim->topic[i].partitions_len;
+		return true;
+	}
+	return false;
+}
+
+static bool sim_by_id(void *ctx, struct uuid id, struct str *name)
+{
+	struct sim *sim = ctx;
+
+	for (size_t i = 0; i < SIM_TOPICS; i++) {
+		if (!uuid_eq(id, sim->topic[i].id) || sim->topic[i].partitions_len == 0)
+			continue;
+		*name = str_of(sim_names[i]);
 		return true;
 	}
 	return false;
@@ -144,11 +107,50 @@ static const struct str *sim_copy_names(struct arena *arena, const struct str *n
 	return copy;
 }
 
+static const struct join_protocol *sim_copy_protocols(struct arena *arena,
+						      const struct join_protocol *list, size_t len)
+{
+	struct join_protocol *copy = arena_array(arena, len + 1, sizeof(*copy));
+
+	must(copy != NULL);
+	for (size_t i = 0; i < len; i++)
+		copy[i] = (struct join_protocol){arena_str(arena, list[i].name),
+						 arena_bytes(arena, list[i].metadata)};
+	return copy;
+}
+
+static void sim_copy_group(struct arena *arena, struct group_value *value)
+{
+	struct member_value *members = arena_array(arena, value->members_len + 1, sizeof(*members));
+
+	must(members != NULL);
+	value->protocol_type = arena_str(arena, value->protocol_type);
+	value->protocol = arena_str(arena, value->protocol);
+	value->leader = arena_str(arena, value->leader);
+	for (size_t i = 0; i < value->members_len; i++) {
+		struct member_value from = value->members[i];
+
+		members[i] = from;
+		members[i].id = arena_str(arena, from.id);
+		members[i].instance_id = arena_str(arena, from.instance_id);
+		members[i].client_id = arena_str(arena, from.client_id);
+		members[i].client_host = arena_str(arena, from.client_host);
+		members[i].subscription = arena_bytes(arena, from.subscription);
+		members[i].assignment = arena_bytes(arena, from.assignment);
+	}
+	value->members = members;
+}
+
 static void sim_copy(struct arena *arena, struct fx_record *record)
 {
 	struct consumer_record *c = &record->consumer;
 
 	record->group = arena_str(arena, record->group);
+	if (record->kind == FX_GROUP) {
+		if (!record->tombstone)
+			sim_copy_group(arena, &record->value);
+		return;
+	}
 	c->member_id = arena_str(arena, c->member_id);
 	if (record->kind == FX_CONSUMER_REGEX) {
 		c->resolved.regex = arena_str(arena, c->resolved.regex);
@@ -169,6 +171,8 @@ static void sim_copy(struct arena *arena, struct fx_record *record)
 		c->about.assignor = arena_str(arena, c->about.assignor);
 		c->about.regex = arena_str(arena, c->about.regex);
 		c->about.topics = sim_copy_names(arena, c->about.topics, c->about.topics_len);
+		c->about.protocols =
+		    sim_copy_protocols(arena, c->about.protocols, c->about.protocols_len);
 	}
 }
 
@@ -179,7 +183,8 @@ static bool sim_same_key(const struct fx_record *a, const struct fx_record *b)
 		return false;
 	if (a->kind == FX_CONSUMER_REGEX)
 		return str_eq(a->consumer.resolved.regex, b->consumer.resolved.regex);
-	if (a->kind == FX_CONSUMER_GROUP || a->kind == FX_CONSUMER_TARGET_EPOCH)
+	if (a->kind == FX_CONSUMER_GROUP || a->kind == FX_CONSUMER_TARGET_EPOCH ||
+	    a->kind == FX_CONSUMER_PARTITIONS || a->kind == FX_GROUP)
 		return true;
 	return str_eq(a->consumer.member_id, b->consumer.member_id);
 }
@@ -202,9 +207,10 @@ static void sim_compact(struct sim *sim)
 /* -- the shell ----------------------------------------------------------------------------------
  */
 
-static enum err sim_run(struct sim *sim)
+enum err sim_run(struct sim *sim)
 {
-	bool fails = sim_chance(sim, 2);
+	bool fails = sim_chance(sim, 2), was_classic = sim->fx.scratch != NULL;
+	bool was_consumer = sim->fx.downgraded != NULL;
 	enum err err = ERR_OK;
 
 	for (size_t i = 0; i < sim->fx.records_len && err == ERR_OK; i++) {
@@ -218,6 +224,9 @@ static enum err sim_run(struct sim *sim)
 		sim_copy(&sim->log_arena, &sim->log[sim->log_len++]);
 	}
 	shard_settle(sim->shard, sim->now, &sim->fx, err);
+	sim->upgrades += err == ERR_OK && was_classic;
+	sim->downgrades += err == ERR_OK && was_consumer;
+	sim_classic_answers(sim);
 	return err;
 }
 
@@ -234,7 +243,9 @@ static struct shard *sim_replay(struct sim *sim, struct keep *keep, struct deadl
 
 static void sim_restart(struct sim *sim)
 {
+	fx_reset(&sim->fx);
 	shard_unload(sim->shard, &sim->fx);
+	sim_classic_answers(sim);
 	shard_free(sim->shard);
 	fx_reset(&sim->fx);
 	sim_must(sim->keep.used_bytes == 0);
@@ -267,17 +278,27 @@ static void sim_advance(struct sim *sim, int64_t ms)
 /* -- clients ------------------------------------------------------------------------------------
  */
 
-static void sim_forget(struct sim_client *client)
+void sim_forget(struct sim_client *client)
 {
 	client->alive = false;
 	client->epoch = 0;
 	client->owned_len = client->told_len = 0;
+	client->stage = SIM_JOINS;
+	client->waits = NULL;
 }
 
-static void sim_obey(struct sim_client *client)
+void sim_obey(struct sim_client *client)
 {
 	memcpy(client->owned, client->told, sizeof(client->told));
 	client->owned_len = client->told_len;
+}
+
+void sim_take_set(struct sim_client *client, struct tpset set)
+{
+	sim_must(set.len <= ARRAY_LEN(client->told));
+	client->told_len = set.len;
+	for (size_t i = 0; i < set.len; i++)
+		client->told[i] = set.at[i];
 }
 
 /* Takes what is new at once; gives back what it shall when it likes. */
@@ -287,15 +308,12 @@ static void sim_take(struct sim *sim, struct sim_client *client,
 	client->epoch = answer->member_epoch;
 	if (!answer->has_assignment)
 		return;
-	sim_must(answer->assigned.len <= ARRAY_LEN(client->told));
-	client->told_len = answer->assigned.len;
-	for (size_t i = 0; i < client->told_len; i++)
-		client->told[i] = answer->assigned.at[i];
+	sim_take_set(client, answer->assigned);
 	if (!sim_chance(sim, 40))
 		sim_obey(client);
 }
 
-static void sim_name(struct sim *sim, struct sim_client *client)
+void sim_name(struct sim *sim, struct sim_client *client)
 {
 	size_t idx = (size_t)(client - sim->clients);
 
@@ -304,6 +322,12 @@ static void sim_name(struct sim *sim, struct sim_client *client)
 	snprintf(client->instance, sizeof(client->instance), "i%zu", idx / 3);
 	client->wants = 1 + (unsigned)rnd_below(&sim->dice, (1 << SIM_TOPICS) - 1);
 	client->by_pattern = rnd_below(&sim->dice, 4) == 0;
+	client->classic = sim->mixed && rnd_below(&sim->dice, 2) == 0;
+	client->cooperative = rnd_below(&sim->dice, 2) == 0;
+	if (!client->classic)
+		return;
+	client->by_pattern = false;
+	client->id[0] = 0; /* the coordinator finds one */
 }
 
 static void sim_beat(struct sim *sim, struct sim_client *client, int32_t epoch, bool full)
@@ -357,10 +381,14 @@ static void sim_beat(struct sim *sim, struct sim_client *client, int32_t epoch, 
 
 static void sim_act(struct sim *sim, struct sim_client *client)
 {
-	if (!client->alive) {
+	if (client->classic) {
+		sim_classic_act(sim, client);
+	} else if (!client->alive) {
 		if (client->id[0] == 0 || sim_chance(sim, 30))
 			sim_name(sim, client);
 		client->owned_len = client->told_len = 0;
+		if (client->classic)
+			return; /* from now on */
 		sim_beat(sim, client, 0, true);
 	} else if (sim_chance(sim, 4)) {
 		sim_beat(sim, client,
@@ -392,28 +420,31 @@ static const struct consumer *sim_group(const struct shard *shard)
 }
 
 /* Not one whose removal got into the log in part: its next heartbeat is fenced. */
-static bool sim_in_good_standing(const struct consumer *c, const struct sim_client *client)
+static bool sim_stands(const struct sim *sim, const struct sim_client *client)
 {
-	const struct cmember *member = consumer_find(c, str_of(client->id));
+	const struct cmember *member;
 
-	return client->alive && member != NULL && member->epoch >= 0;
+	if (!client->alive)
+		return false;
+	if (client->classic)
+		return sim_classic_stands(sim, client);
+	member = consumer_find(sim_group(sim->shard), str_of(client->id));
+	return member != NULL && !member->about.is_classic && member->epoch >= 0;
 }
 
 /* A client that is a member in good standing uses nothing that another such client uses. */
 static void sim_check_use(struct sim *sim)
 {
-	const struct consumer *c = sim_group(sim->shard);
-
 	for (size_t i = 0; i < SIM_CLIENTS; i++) {
 		struct sim_client *a = &sim->clients[i];
 		struct tpset owned = {a->owned, a->owned_len};
 
-		if (!sim_in_good_standing(c, a))
+		if (!sim_stands(sim, a))
 			continue;
 		for (size_t k = 0; k < i; k++) {
 			struct sim_client *b = &sim->clients[k];
 
-			if (sim_in_good_standing(c, b))
+			if (sim_stands(sim, b))
 				sim_must(
 				    !tpset_overlaps(owned, (struct tpset){b->owned, b->owned_len}));
 		}
@@ -431,7 +462,7 @@ static void sim_check_owner(const struct consumer *c, const struct cmember *memb
 static void sim_check_tables(const struct shard *shard)
 {
 	const struct consumer *c = sim_group(shard);
-	size_t owners = 0, statics = 0;
+	size_t owners = 0, statics = 0, classics = 0;
 
 	for (const struct cmember *m = c != NULL ? c->members : NULL; m != NULL; m = m->hh.next) {
 		sim_check_owner(c, m, m->assigned, &owners);
@@ -440,12 +471,16 @@ static void sim_check_tables(const struct shard *shard)
 		sim_must((m->state == CONSUMER_UNREVOKED) == (m->revoking.len > 0) || m->epoch < 0);
 		sim_must(m->epoch <= c->assignment_epoch);
 		sim_must(deadline_is_set(&m->session));
+		sim_must(!m->leaving);
+		sim_must(m->about.is_classic || !deadline_is_set(&m->sync));
+		classics += m->about.is_classic;
 		statics += m->about.instance_id.ptr != NULL;
 		if (m->about.instance_id.ptr != NULL)
 			sim_must(consumer_find_static(c, m->about.instance_id) == m);
 	}
 	sim_must(c == NULL || owners == HASH_COUNT(c->owners));
 	sim_must(c == NULL || statics == HASH_CNT(hh_instance, c->statics));
+	sim_must(c == NULL || classics == c->classics_len);
 	sim_must(c == NULL || c->assignment_epoch <= c->epoch);
 }
 
@@ -458,6 +493,10 @@ static void sim_check_member(const struct cmember *a, const struct cmember *b)
 	sim_must(a->about.topics_len == b->about.topics_len &&
 		 str_eq(a->about.regex, b->about.regex) &&
 		 str_eq(a->about.instance_id, b->about.instance_id));
+	sim_must(a->about.is_classic == b->about.is_classic &&
+		 a->about.session_ms == b->about.session_ms &&
+		 protocols_equal(a->about.protocols, a->about.protocols_len, b->about.protocols,
+				 b->about.protocols_len));
 }
 
 static void sim_check_replay(struct sim *sim)
@@ -485,29 +524,54 @@ static void sim_check_replay(struct sim *sim)
 	deadlines_fini(&deadlines);
 }
 
+/* How many use it. */
+static unsigned sim_users(const struct sim *sim, const struct tp *tp)
+{
+	unsigned users = 0;
+
+	for (size_t i = 0; i < SIM_CLIENTS; i++) {
+		const struct sim_client *client = &sim->clients[i];
+		struct tpset owned = {client->owned, client->owned_len};
+
+		users += tpset_find(owned, tp->topic, tp->partition) != NULL;
+	}
+	return users;
+}
+
+static void sim_calm_down(struct sim *sim)
+{
+	sim->quiet = true;
+	for (int round = 0; round < 60; round++) {
+		sim_advance(sim, 5000);
+		/* Among classic members topics are looked at only when one joins. */
+		for (size_t i = 0; i < SIM_CLIENTS && round == 20; i++)
+			if (sim->clients[i].stage == SIM_IN)
+				sim->clients[i].stage = SIM_JOINS;
+		for (size_t i = 0; i < SIM_CLIENTS; i++)
+			sim_act(sim, &sim->clients[i]);
+	}
+}
+
 /* When nothing happens any more, all is assigned, and to one each. */
 static void sim_check_quiet(struct sim *sim)
 {
 	const struct consumer *c;
 	unsigned wanted = 0;
 
-	sim->quiet = true;
-	for (int round = 0; round < 40; round++) {
-		sim_advance(sim, 5000);
-		for (size_t i = 0; i < SIM_CLIENTS; i++)
-			sim_act(sim, &sim->clients[i]);
-	}
+	sim_calm_down(sim);
 	c = sim_group(sim->shard);
-	sim_must(c != NULL && str_eq(consumer_state_name(c), STR("Stable")));
+	sim_must(c == NULL || str_eq(consumer_state_name(c), STR("Stable")));
 	for (size_t i = 0; i < SIM_CLIENTS; i++) {
-		sim_must(sim->clients[i].alive);
+		sim_must(sim_stands(sim, &sim->clients[i]));
 		wanted |= sim->clients[i].by_pattern ? 0xb : sim->clients[i].wants;
 	}
 	for (size_t t = 0; t < SIM_TOPICS; t++)
 		for (int32_t p = 0; p < sim->topic[t].partitions_len; p++) {
 			struct tp tp = {.topic = sim->topic[t].id, .partition = p};
+			bool is_wanted = (wanted >> t & 1) != 0;
 
-			sim_must((consumer_owner(c, &tp) != NULL) == ((wanted >> t & 1) != 0));
+			sim_must(c == NULL || (consumer_owner(c, &tp) != NULL) == is_wanted);
+			sim_must(sim_users(sim, &tp) == is_wanted);
 		}
 	sim->quiet = false;
 }
@@ -550,12 +614,15 @@ static void simulate(uint64_t seed, uint64_t steps)
 						  .assignment_ms = seed % 2 == 0 ? 0 : 1000,
 						  .size_max = 100,
 						  .assignor = STR("uniform")};
+	/* Every fourth has one protocol only; every third of the others may not go back. */
+	sim->mixed = seed % 4 != 0;
+	sim->cfg.migration = seed % 3 == 0 ? MIGRATION_UPGRADE : MIGRATION_BIDIRECTIONAL;
+	sim->cfg.initial_delay_ms = 1000;
+	fx_init(&sim->client_fx);
 	sim->keep.cap_bytes = SIZE_MAX;
 	sim->now = (struct moment){1000, 1700000000000};
-	sim->topics = (struct consumer_topics){.ctx = sim,
-					       .version = 1,
-					       .by_name = sim_by_name,
-					       .next = sim_next};
+	sim->topics = (struct consumer_topics){
+	    .ctx = sim, .version = 1, .by_name = sim_by_name, .by_id = sim_by_id, .next = sim_next};
 	arena_init(&sim->log_arena, (size_t)2 << 30);
 	sim->log = calloc(SIM_LOG_MAX, sizeof(*sim->log));
 	must(sim->log != NULL);
@@ -564,11 +631,16 @@ static void simulate(uint64_t seed, uint64_t steps)
 	for (sim_step = 0; sim_step < steps; sim_step++)
 		sim_one(sim);
 	sim_check_quiet(sim);
+	fx_reset(&sim->fx);
 	shard_unload(sim->shard, &sim->fx);
+	sim_classic_answers(sim);
+	sim_must(sim->requests == NULL);
 	shard_free(sim->shard);
 	sim_must(sim->keep.used_bytes == 0);
+	sim_must(!sim->mixed || steps < 10000 || sim->upgrades > 0);
 	deadlines_fini(&sim->deadlines);
 	fx_fini(&sim->fx);
+	fx_fini(&sim->client_fx);
 	arena_fini(&sim->log_arena);
 	free(sim->log);
 	free(sim);
