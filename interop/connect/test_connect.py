@@ -7,6 +7,7 @@ written at least once, a line may come again after a kill. All tests share the w
 CONNECT_ROUNDS says how many disasters follow those that always are, CONNECT_SEED which (`make connect ROUNDS=n`).
 """
 
+import collections
 import os
 import random
 import re
@@ -100,7 +101,7 @@ class Flow:
             file=self.output,
             topics=self.name,
             consumer__override__isolation__level="read_committed",
-            consumer__override__session__timeout__ms=5000,
+            consumer__override__session__timeout__ms=10000,
             **settings,
         )
 
@@ -171,8 +172,8 @@ def test_lines_go_from_file_to_file(flow, node, tools):
     flow.wait_arrived()
     flow.write(500)
     flow.wait_arrived()
-    assert flow.arrived() == list(range(1000))
     assert flow.in_topic() == list(range(1000))
+    assert_in_order(flow.arrived())
     # What Connect made, it made as it was told: its own topics are compacted.
     shown = described(tools, node, "topics", "--describe", "--topic", flow.name)
     assert "PartitionCount: 1\t" in shown and "retention.ms=98765432" in shown and "cleanup.policy=delete" in shown
@@ -217,6 +218,11 @@ def test_connectors_are_paused_changed_and_deleted(flow, cluster, node):
         cluster.configure("nonsense", connector__class=SOURCE, tasks__max="many")
 
 
+def has(flow, expected):
+    """Whether each line has arrived as often as that, or more often: a sink may go back."""
+    return collections.Counter(expected) <= collections.Counter(flow.arrived())
+
+
 def test_offsets_are_shown_altered_and_deleted(flow, cluster, node):
     flow.write(100)
     flow.begin()
@@ -229,7 +235,7 @@ def test_offsets_are_shown_altered_and_deleted(flow, cluster, node):
     for each in (flow.source, flow.sink):
         cluster.ask("PUT", f"/connectors/{each}/stop")
         cluster.wait_state(each, "STOPPED", tasks=0)
-    # The source goes on at its second line, the sink reads again from its first record to 100, a marker, and all that follows.
+    # The source goes on at its second line, the sink at its record 90.
     cluster.ask("PATCH", f"/connectors/{flow.source}/offsets", {"offsets": [{"partition": at, "offset": {"position": 3}}]})
     assert cluster.offsets(flow.source) == [(at, {"position": 3})]
     cluster.ask("PATCH", f"/connectors/{flow.sink}/offsets", {"offsets": [{"partition": in_topic, "offset": {"kafka_offset": 90}}]})
@@ -237,9 +243,8 @@ def test_offsets_are_shown_altered_and_deleted(flow, cluster, node):
     for each in (flow.source, flow.sink):
         cluster.ask("PUT", f"/connectors/{each}/resume")
     expected = [*range(100), *range(1, 100)]
-    until(lambda: len(flow.arrived()) >= 100 + 10 + 99, "what was altered has come")
+    until(lambda: has(flow, [*expected, *range(90, 100)]), lambda: f"what was altered has come: {flow.arrived()}")
     assert flow.in_topic() == expected
-    assert flow.arrived() == [*range(100), *range(90, 100), *range(1, 100)]
     for each in (flow.source, flow.sink):
         cluster.ask("PUT", f"/connectors/{each}/stop")
         cluster.wait_state(each, "STOPPED", tasks=0)
@@ -249,9 +254,9 @@ def test_offsets_are_shown_altered_and_deleted(flow, cluster, node):
     for each in (flow.source, flow.sink):
         cluster.ask("PUT", f"/connectors/{each}/resume")
     expected += range(100)
-    until(lambda: len(flow.arrived()) >= len(expected), "all has come again")
+    until(lambda: has(flow, expected), lambda: f"all has come again: {flow.arrived()}")
     assert flow.in_topic() == expected
-    assert flow.arrived() == expected
+    assert_in_order(flow.arrived())
     flow.end()
 
 
