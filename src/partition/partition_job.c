@@ -83,12 +83,13 @@ static void partition_flush_again(struct partition *part)
 	flusher_post(part->env.flusher, part);
 }
 
-/* With plog_lock, after a flush, well or not: true when the high watermark has moved. */
+/* With plog_lock, after a flush, well or not: true when the high watermark has moved. One that
+ * failed behind its syncs has moved what is on disk all the same, and will not be made again. */
 static bool partition_flushed_locked(struct partition *part, enum err err)
 {
 	int64_t before = plog_high_watermark(part->log);
 
-	if (err == ERR_OK && atomic_load(&part->leads))
+	if (!plog_failed(part->log) && atomic_load(&part->leads))
 		partition_advance_locked(part);
 	if (err != ERR_OK && !plog_failed(part->log) && plog_is_dirty(part->log))
 		partition_flush_again(part);

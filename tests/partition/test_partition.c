@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "partition/append_turn.h"
 #include "partition/flush.h"
+#include "partition/partition_int.h"
 #include "record/builder.h"
 
 struct world {
@@ -265,6 +266,39 @@ static void r4_a_flush_without_descriptors_is_made_soon(void **state)
 		turn_until(w, &wait.woken, 1);
 	assert_true(partition_is_committed(w->part, 1));
 	assert_true(fail_opens <= 0);
+}
+
+static _Atomic bool log_synced;
+
+/* The batches can be synced, and then the indexes cannot. */
+static int no_descriptor_for_an_index(const char *call, const char *path)
+{
+	if (path == NULL)
+		return 0;
+	if (strcmp(call, "fdatasync") == 0 && strstr(path, ".log") != NULL)
+		log_synced = true;
+	return log_synced && strcmp(call, "open") == 0 && strstr(path, ".timeindex") != NULL
+		   ? EMFILE
+		   : 0;
+}
+
+static void r4_what_is_on_disk_is_seen_though_a_checkpoint_fails(void **state)
+{
+	struct world *w = *state;
+
+	w->rules.flush_messages = 1;
+	partition_set_rules(w->part, &w->rules);
+	lead(w);
+	fail_opens = 1000;
+	file_set_fault(few_descriptors);
+	assert_int_equal(append_one(w, PARTITION_ACKS_ALL), ERR_OK);
+	worker_pool_drain(w->workers);
+	assert_false(partition_is_committed(w->part, 1));
+	log_synced = false;
+	file_set_fault(no_descriptor_for_an_index);
+	assert_int_equal(partition_checkpoint(w->part), 0);
+	assert_int_equal(plog_flushed(partition_log(w->part)), 1);
+	assert_true(partition_is_committed(w->part, 1));
 }
 
 static void new_data_wakes_who_waits_for_it(void **state)
@@ -551,6 +585,7 @@ int main(void)
 	    TEST(a_turn_writes_all_with_one_call_in_order),
 	    TEST(one_sync_serves_all_that_came_meanwhile),
 	    TEST(r4_a_flush_without_descriptors_is_made_soon),
+	    TEST(r4_what_is_on_disk_is_seen_though_a_checkpoint_fails),
 	    TEST(flushes_when_its_time_is_over),
 	    TEST(r4_what_a_kill_left_in_memory_is_not_seen_before_it_is_on_disk),
 	    TEST(r4_what_a_kill_left_in_memory_is_flushed_in_time),
