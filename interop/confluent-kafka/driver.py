@@ -5,7 +5,7 @@ import os
 import pathlib
 import sys
 
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
@@ -142,7 +142,11 @@ class Member(PollingMember):
             say(record=row)
 
     def commit_now(self):
-        self.consumer.commit(asynchronous=False)
+        try:
+            self.consumer.commit(asynchronous=False)
+        except KafkaException as failure:
+            if failure.args[0].code() != KafkaError._NO_OFFSET:  # pylint: disable=protected-access
+                raise
 
     def close_now(self):
         self.consumer.close()

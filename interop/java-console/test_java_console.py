@@ -4,55 +4,9 @@ import re
 
 import pytest
 
-from interop.lib import javatools
-from interop.lib.broker import java
-from interop.lib.clients import Client, ProcessMember, Record
+from interop.lib.clients import Client, Record
+from interop.lib.console import FORMATTER_OPTION, NULL, PRINT, ConsoleMember, options, parse
 from interop.lib.contract import Contract, plain
-
-NULL = "<NULL>"
-PRINT = [f"print.{each}=true" for each in ("partition", "offset", "headers", "key", "value")] + [f"null.literal={NULL}"]
-
-
-def options(name, settings):
-    """The settings, each behind its option."""
-    return [word for each in settings for word in (name, each)]
-
-
-def parse(line):
-    """One line of the console consumer's."""
-    partition, offset, headers, key, value = line.split("\t")
-    pairs = [] if headers == "NO_HEADERS" else [each.split(":", 1) for each in headers.split(",")]
-    return Record(
-        int(partition.removeprefix("Partition:")),
-        None if key == NULL else key.encode(),
-        None if value == NULL else value.encode(),
-        tuple((name, None if text == NULL else text.encode()) for name, text in pairs),
-        int(offset.removeprefix("Offset:")),
-    )
-
-
-class ConsoleMember(ProcessMember):
-    """A console consumer in a JVM of its own; its log says what it is given."""
-
-    def __init__(self, client, group, topic):
-        settings = ("auto.commit.interval.ms=100", "heartbeat.interval.ms=500", "session.timeout.ms=10000")
-        log = "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.clients.consumer=info"
-        tool = [*java(client.version, "-Xmx128m", log), javatools.MAIN[client.version]["console-consumer"]]
-        where = ["--bootstrap-server", client.bootstrap, "--topic", topic, "--group", group, "--from-beginning"]
-        words = options(client.consumer_option, settings) + options(client.formatter_option, PRINT)
-        super().__init__([*tool, *where, *words], client.bootstrap, group, topic)
-
-    def _records(self, stream):
-        for line in stream:
-            self.records.append(parse(line.decode().rstrip("\n")))
-
-    def _assignment(self, line):
-        given = re.search(r"Adding newly assigned partitions: (.*)", line)
-        taken = re.search(r"(?:Revoke previously assigned partitions|Revoking previously assigned partitions)", line)
-        if given:
-            self.assigned = {int(number) for number in re.findall(r"-(\d+)(?=[,\]\s]|$)", given[1])}
-        elif taken:
-            self.assigned = set()
 
 
 class JavaConsole(Client):
@@ -65,8 +19,6 @@ class JavaConsole(Client):
     chooses_partition = False
     tools = None
     producer_address = "--bootstrap-server"
-    formatter_option = "--formatter-property"
-    consumer_option = "--command-property"
 
     def create(self, topic, partitions):
         said = self.tools.must(
@@ -96,13 +48,13 @@ class JavaConsole(Client):
 
     def consume(self, topic, partitions, count):
         where = ["--bootstrap-server", self.bootstrap, "--topic", topic, "--from-beginning"]
-        shown = options(self.formatter_option, PRINT)
+        shown = options(FORMATTER_OPTION[self.version], PRINT)
         result = self.tools.run("console-consumer", *where, "--max-messages", str(count), *shown)
         assert result.code == 0 and f"Processed a total of {count} messages" in result.err, str(result)
         return [parse(line) for line in result.out.splitlines()]
 
     def member(self, group, topic):
-        return ConsoleMember(self, group, topic)
+        return ConsoleMember(self.version, self.bootstrap, group, topic)
 
 
 class OldJavaConsole(JavaConsole):
@@ -113,8 +65,6 @@ class OldJavaConsole(JavaConsole):
     headers = None
     nulls = False
     producer_address = "--broker-list"
-    formatter_option = "--property"
-    consumer_option = "--consumer-property"
 
     def producer_options(self):
         return ["--property", "parse.key=true"]

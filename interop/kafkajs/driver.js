@@ -1,7 +1,7 @@
 // kafkajs, as interop/lib/clients.py describes a driver. Its codecs beyond gzip are packages of their own.
 'use strict'
 
-const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = require('kafkajs')
+const { CompressionCodecs, CompressionTypes, Kafka, PartitionAssigners, logLevel } = require('kafkajs')
 const snappy = require('kafkajs-snappy')
 const lz4 = require('lz4-napi')
 const zstd = require('@bokuweb/zstd-wasm')
@@ -105,9 +105,13 @@ async function consume ({ topic, count }) {
   await consumer.disconnect()
 }
 
+// Its only assignor has a name of its own; under the name that the others know, it can be in one group with them.
+const roundrobin = (setup) => ({ ...PartitionAssigners.roundRobin(setup), name: 'roundrobin' })
+
 async function join ({ group, topic }) {
   const consumer = kafka.consumer({
     groupId: group,
+    partitionAssigners: [process.env.GROUP_ASSIGNOR === 'roundrobin' ? roundrobin : PartitionAssigners.roundRobin],
     heartbeatInterval: 500,
     sessionTimeout: 10000,
     maxWaitTimeInMs: 300

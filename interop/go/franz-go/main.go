@@ -192,10 +192,14 @@ func (m *member) poll() {
 func join(command Command) (Event, error) {
 	m := &member{assigned: map[int32]bool{}, stopped: make(chan struct{})}
 	topic := command.Topic
-	cl, err := client(kgo.ConsumerGroup(command.Group), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.HeartbeatInterval(500*time.Millisecond),
-		kgo.SessionTimeout(10*time.Second), kgo.OnPartitionsAssigned(m.change(topic, true)),
-		kgo.OnPartitionsRevoked(m.change(topic, false)), kgo.OnPartitionsLost(m.change(topic, false)))
+	options := []kgo.Opt{kgo.ConsumerGroup(command.Group), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.HeartbeatInterval(500 * time.Millisecond),
+		kgo.SessionTimeout(10 * time.Second), kgo.OnPartitionsAssigned(m.change(topic, true)),
+		kgo.OnPartitionsRevoked(m.change(topic, false)), kgo.OnPartitionsLost(m.change(topic, false))}
+	if os.Getenv("GROUP_ASSIGNOR") == "roundrobin" {
+		options = append(options, kgo.Balancers(kgo.RoundRobinBalancer()))
+	}
+	cl, err := client(options...)
 	if err != nil {
 		return nil, err
 	}
