@@ -121,10 +121,13 @@ public final class Torture {
         for (ProducerRecord<String, String> each : records) {
             producer.send(each);
         }
-        if (dice.nextBoolean()) {
+        boolean commit = dice.nextInt(5) != 0;
+        // What abortTransaction() finds unsent when no request has begun the transaction, the client (4.3.1) keeps, and
+        // sends in the next one: one batch was seen to hold records of both.
+        if (!commit || dice.nextBoolean()) {
             producer.flush();
         }
-        if (dice.nextInt(5) == 0) {
+        if (!commit) {
             return false;
         }
         say("{\"ask\": \"" + label + "\"}");
