@@ -23,7 +23,7 @@ LOG_OPTIONS = [
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
     "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.connect.runtime=info",
-    "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.connect.runtime.WorkerConfig=warn",
+    "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.connect.runtime.isolation=warn",
     # One of the jars looks for Log4j and complains when there is but half of it.
     "-Dlog4j2.StatusLogger.level=OFF",
 ]
