@@ -227,6 +227,9 @@ void coord_on_elected(struct coord *coord, struct partition *part, int32_t leade
 	if (!str_eq(partition_topic(part), coord_topic))
 		return;
 	coord_count_partitions(coord);
+	if (idx < coord->shards_len && coord->shards[idx] != NULL &&
+	    clog_is_to_load_again(&coord->shards[idx]->log, leader_epoch))
+		coord_drop(coord, idx);
 	if (idx < coord->shards_len && coord->shards[idx] != NULL) {
 		coord->shards[idx]->log.leader_epoch = leader_epoch; /* ours it was all along */
 		return;

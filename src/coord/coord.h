@@ -53,7 +53,8 @@ void coord_free(struct coord *coord);
  * The partition is ours from now on, in this epoch: its log is replayed, in slices, on workers,
  * several partitions at once. Until that is done its groups or transactional ids answer
  * ERR_COORDINATOR_LOAD_IN_PROGRESS. If it fails they answer ERR_NOT_COORDINATOR from then on: what
- * was lost of them is not made up. Ignores partitions of other topics.
+ * was lost of them is not made up; a later election tries again. Ignores partitions of other
+ * topics.
  */
 void coord_on_elected(struct coord *coord, struct partition *part, int32_t leader_epoch);
 void coord_on_resigned(struct coord *coord, struct partition *part);

@@ -150,6 +150,11 @@ struct moment coord_now(const struct coord *coord);
 /* Sets the timer for the earliest deadline. */
 void coord_arm(struct coord *coord);
 
+/* It is elected once more: is the load that has failed to be tried again? */
+static inline bool clog_is_to_load_again(const struct clog *log, int32_t leader_epoch)
+{
+	return log->state == CLOG_FAILED && leader_epoch > log->leader_epoch;
+}
 /* May what stands in this partition be looked at? NULL: it is not ours. */
 enum err clog_check(const struct clog *log) must_check;
 enum err coord_find(struct coord *coord, struct str group, struct cshard **out) must_check;

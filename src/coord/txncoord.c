@@ -211,6 +211,9 @@ void txncoord_elected(struct coord *coord, struct partition *part, int32_t leade
 	if (!str_eq(partition_topic(part), txncoord_topic))
 		return;
 	txncoord_count_partitions(coord);
+	if (idx < coord->txn.shards_len && coord->txn.shards[idx] != NULL &&
+	    clog_is_to_load_again(&coord->txn.shards[idx]->log, leader_epoch))
+		txncoord_drop(coord, idx);
 	if (idx < coord->txn.shards_len && coord->txn.shards[idx] != NULL) {
 		coord->txn.shards[idx]->log.leader_epoch = leader_epoch;
 		return;

@@ -336,6 +336,14 @@ static void what_cannot_be_read_is_not_served(void **state)
 	assert_int_equal(coord_list_check(w->coord), ERR_OK);
 	assert_int_equal(coord_groups_len(w->coord), 0);
 	assert_int_equal(w->coord->keep.used_bytes, 0);
+	/* With the same epoch nothing has changed; a later election tries again. */
+	coord_on_elected(w->coord, w->part, 0);
+	assert_false(coord_is_loading(w->coord));
+	coord_on_elected(w->coord, w->part, 1);
+	assert_true(coord_is_loading(w->coord));
+	while (coord_is_loading(w->coord))
+		world_turn(w);
+	assert_int_equal(world_fetch(w, "g", "t", 0), 99);
 }
 
 static void append_record(struct world *w, struct bytes key, struct bytes value)
