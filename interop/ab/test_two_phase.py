@@ -13,8 +13,8 @@ from interop.lib import answers, frames
 pytestmark = [pytest.mark.xdist_group("ab-pair"), pytest.mark.timeout(300)]
 
 PATIENCE_SECONDS = 60
-# In progress, loading, not available, not here, and Kafka's answer to a partition that it has just made.
-AGAIN = {51, 14, 15, 16, 3}
+# In progress, loading, not available, not here, and Kafka's answers while it cannot ask, or has just made the partition.
+AGAIN = {51, 14, 15, 16, 19, 3}
 TRANSACTIONAL = 0x10
 WAYS = [(first, second) for first in ("old", "new") for second in ("old", "new")]
 

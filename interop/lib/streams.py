@@ -23,7 +23,7 @@ RUNNING_SECONDS = 120
 MOST_WAITING = 3000
 QUICK = {
     "commit.interval.ms": "100",
-    "session.timeout.ms": "6000",
+    "session.timeout.ms": "10000",
     "heartbeat.interval.ms": "1000",
     "repartition.purge.interval.ms": "500",
     "reconnect.backoff.max.ms": "200",

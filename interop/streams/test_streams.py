@@ -115,7 +115,8 @@ def test_the_reset_tool_lets_an_application_begin_again(new_broker, tools, tmp_p
         where = ["--bootstrap-server", broker.bootstrap, "--application-id", "app", "--input-topics", "words,colours"]
         return tools.run("streams-reset", *where, *words, timeout=120)
 
-    instance = Instance(broker.bootstrap, "app", tmp_path / "state", {"group.instance.id": "one"})
+    static = {"group.instance.id": "one", "session.timeout.ms": "600000"}
+    instance = Instance(broker.bootstrap, "app", tmp_path / "state", static)
     try:
         world.read_until(world.is_all_there, "it hangs", [instance])
         for topic, settings in INTERNAL.items():
@@ -123,7 +124,7 @@ def test_the_reset_tool_lets_an_application_begin_again(new_broker, tools, tmp_p
         # What was read of a repartition topic is deleted.
         wait_until([], lambda: sum(ends(tools, broker, "app-by-word-repartition", "earliest").values()) > 0, "a purge", 120)
         instance.close()
-        # A static member that has ended is still a member.
+        # A static member that has ended is still a member until its session is over.
         refused = reset()
         assert refused.code != 0 and "is still active" in refused.out + refused.err, str(refused)
         done = reset("--force")
@@ -132,7 +133,7 @@ def test_the_reset_tool_lets_an_application_begin_again(new_broker, tools, tmp_p
         assert [topic for topic in left if topic.startswith("app-")] == []
         assert wire.committed(broker.bootstrap, "app", "words", range(4)) == dict.fromkeys(range(4), 0)
         world.out.clear()
-        instance = Instance(broker.bootstrap, "app", tmp_path / "new-state", {"group.instance.id": "one"})
+        instance = Instance(broker.bootstrap, "app", tmp_path / "new-state", static)
         world.read_until(world.is_all_there, "it does not begin again", [instance])
         instance.close()
     finally:
