@@ -1,5 +1,6 @@
 /*
- * Start and stop.
+ * Start and stop. Longer than other files: the order in which all rooms are made and joined, and
+ * the reverse, is one thing.
  *
  * Start: lock the directories, read and remove the marks of the clean stop, open every log on all
  * workers, replay the metadata, bind, elect, hand the image to every loop, load the groups, and
