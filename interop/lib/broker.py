@@ -18,8 +18,8 @@ import time
 
 from interop.lib import places, wire
 
-START_SECONDS = 60
-STOP_SECONDS = 60
+START_SECONDS = 180
+STOP_SECONDS = 120
 LOG_OPTIONS = [
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
@@ -137,7 +137,7 @@ class Broker:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=START_SECONDS,
         )
         if done.returncode != 0:
             raise BrokerError(f"format failed:\n{done.stdout}{done.stderr}")

@@ -59,7 +59,7 @@ def shell(data, *command):
     tool = [*java(places.STOCK_VERSION, "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"), "org.apache.kafka.shell.MetadataShell"]
     for _ in range(20):
         done = subprocess.run(
-            [*tool, "--snapshot", str(newest), *command], capture_output=True, text=True, check=False, timeout=60
+            [*tool, "--snapshot", str(newest), *command], capture_output=True, text=True, check=False, timeout=180
         )
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         # It now and then runs the command before it has read the file: then it says nothing, or finds nothing.

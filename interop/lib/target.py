@@ -14,7 +14,7 @@ import time
 from interop.lib import frames, wire
 
 KEPT = [f"record {number}".encode() for number in range(3)]
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 
 
 class Peer:
