@@ -529,7 +529,7 @@ static void groups_find_coordinator(const char *host, const char *port)
 		groups_check(err, 0, "FindCoordinator");
 	} while (res.error_code != 0);
 	/* Its partitions come one after the other. */
-	(void)poll(NULL, 0, 2000);
+	(void)poll(NULL, 0, 5000);
 	client_close(&client);
 	arena_fini(&arena);
 	wr_fini(&wr);
