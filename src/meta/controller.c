@@ -441,7 +441,7 @@ static void snapshot_run(struct job *job)
 {
 	struct controller *ctl = container_of(job, struct controller, snapshot_job);
 
-	ctl->snapshot_ok = mlog_snapshot_write(ctl->log, ctl->snapshot_img) == ERR_OK;
+	ctl->snapshot_err = mlog_snapshot_write(ctl->log, ctl->snapshot_img);
 }
 
 static void snapshot_done(struct job *job)
@@ -449,12 +449,14 @@ static void snapshot_done(struct job *job)
 	struct controller *ctl = container_of(job, struct controller, snapshot_job);
 
 	must_be(ctl, CONTROLLER_MAGIC);
-	mlog_snapshot_end(ctl->log, ctl->snapshot_ok);
+	mlog_snapshot_end(ctl->log, ctl->snapshot_err == ERR_OK);
 	image_unref(ctl->snapshot_img);
 	ctl->snapshot_img = NULL;
 	/* After a failure the next change, not a busy loop, tries again. */
-	if (ctl->snapshot_ok)
+	if (ctl->snapshot_err == ERR_OK)
 		snapshot_consider(ctl);
+	else if (ctl->snapshot_err == ERR_IO)
+		fail(ctl, ERR_IO, "the metadata snapshot cannot be written");
 }
 
 /* -- birth and end -------------------------------------------------------------------------- */

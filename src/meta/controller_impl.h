@@ -66,7 +66,7 @@ struct controller {
 	struct loop_timer snapshot_timer;
 	struct job snapshot_job;
 	struct image *snapshot_img;
-	bool snapshot_ok;
+	enum err snapshot_err;
 };
 
 /*

@@ -173,7 +173,7 @@ enum err mlog_sync(struct mlog *log)
 	enum err err;
 
 	pthread_mutex_lock(&log->worker_lock);
-	err = plog_flush(log->plog);
+	err = log->sync_failed ? ERR_IO : plog_flush(log->plog);
 	if (err == ERR_OK && plog_has_work(log->plog))
 		err = plog_do_work(log->plog);
 	pthread_mutex_unlock(&log->worker_lock);

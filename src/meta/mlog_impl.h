@@ -20,6 +20,7 @@ struct mlog {
 	struct plog_config plog_cfg;
 	struct plog *plog;
 	pthread_mutex_t worker_lock; /* syncs and the cleaning after a snapshot: one at a time */
+	bool sync_failed;	     /* under it: of a snapshot, and so no name is sure */
 	int32_t epoch;
 	int16_t kraft_version;
 	struct bytes voters; /* malloc'd */

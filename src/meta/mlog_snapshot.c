@@ -156,7 +156,13 @@ enum err mlog_snapshot_write(struct mlog *log, const struct image *img)
 	enum err err;
 
 	msnap_name(id, name);
-	err = msnap_write(log->dir, name, id.epoch, &content);
+	err = msnap_write_unlisted(log->dir, name, id.epoch, &content);
+	/* A sync that fails may have lost the name of a segment, too, which no later sync tells. */
+	pthread_mutex_lock(&log->worker_lock);
+	if (err == ERR_OK)
+		err = file_sync_dir(log->dir);
+	log->sync_failed = log->sync_failed || err == ERR_IO;
+	pthread_mutex_unlock(&log->worker_lock);
 	if (err != ERR_OK) {
 		log_warn("meta", "cannot write the metadata snapshot %s/%s: %s", log->dir, name,
 			 err_text(err));

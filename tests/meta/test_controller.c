@@ -771,6 +771,34 @@ static void snapshot_is_written_by_size_and_read(void **state)
 	assert_true(snapshots_len(&end_offset) > 0);
 }
 
+static atomic_bool snapshot_named;
+
+static int fail_sync_of_snapshot(const char *call, const char *path)
+{
+	if (path != NULL && strcmp(call, "rename") == 0 && strstr(path, ".checkpoint") != NULL)
+		atomic_store(&snapshot_named, true);
+	return atomic_load(&snapshot_named) && strcmp(call, "fsync") == 0 ? 5 /* EIO */ : 0;
+}
+
+/* It may have lost the name of a segment, too, and a later sync would not tell. */
+static void r4_a_snapshot_whose_sync_fails_is_final(void **state)
+{
+	int64_t until_ms = clock_mono_ms(&clock_real) + 60000;
+
+	node_config();
+	set("metadata.log.max.record.bytes.between.snapshots", "1000");
+	node_up(-1);
+	atomic_store(&snapshot_named, false);
+	file_set_fault(fail_sync_of_snapshot);
+	assert_int_equal(create("a", 100), ERR_OK);
+	(void)commit(); /* the snapshot may be there first */
+	while (node.failed == 0 && clock_mono_ms(&clock_real) < until_ms)
+		loop_turn(node.loop, false);
+	assert_int_equal(node.failed, 1);
+	assert_int_equal(create("b", 1), ERR_NOT_CONTROLLER);
+	assert_int_equal(commit(), ERR_KAFKA_STORAGE_ERROR);
+}
+
 static void old_snapshots_go_with_the_log(void **state)
 {
 	char name[16], *path;
@@ -917,6 +945,7 @@ int main(void)
 	    TEST(failed_sync_is_final),
 	    TEST(stopped_controller_refuses),
 	    TEST(snapshot_is_written_by_size_and_read),
+	    TEST(r4_a_snapshot_whose_sync_fails_is_final),
 	    TEST(old_snapshots_go_with_the_log),
 	    TEST(request_larger_than_a_batch_is_one_change),
 	    TEST(five_thousand_partitions_cost_little),
