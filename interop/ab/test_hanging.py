@@ -109,7 +109,8 @@ def ends(broker):
     with answers.Asker(broker.port) as asker:
         for isolation in (1, 0):
             answer = asker.ask("ListOffsets", 5, ReplicaId=-1, IsolationLevel=isolation, Topics=[{"Name": "h", "Partitions": partitions}])
-            found.append([each["Offset"] for each in answer["Topics"][0]["Partitions"]])
+            rows = sorted(answer["Topics"][0]["Partitions"], key=lambda row: row["PartitionIndex"])
+            found.append([row["Offset"] for row in rows])
     return list(zip(*found))
 
 
