@@ -160,14 +160,34 @@ static void sim_sync(struct sim *sim, struct sim_client *client)
 	sim_run(sim);
 }
 
+/* Only the newest generation may speak, and only who holds the instance id now. */
+static void sim_check_accepted(const struct sim *sim, const struct sim_client *client,
+			       int32_t generation)
+{
+	const struct group *group = shard_find(sim->shard, str_of(sim->groups[client->group].name));
+	const struct member *holder;
+	char instance[8];
+
+	sim_must(group != NULL && generation == group->generation);
+	if (!client->is_static)
+		return;
+	holder = member_find_static(group, sim_instance(client, instance));
+	sim_must(holder != NULL && str_eq(holder->id, sim_str(&client->id)));
+}
+
 static void sim_heartbeat(struct sim *sim, struct sim_client *client)
 {
 	char instance[8];
+	bool late = client->generation > 0 && sim_chance(sim, 5); /* of the generation before */
+	int32_t generation = late ? client->generation - 1 : client->generation;
 	enum err err =
 	    heartbeat_handle(sim->shard, sim->now, str_of(sim->groups[client->group].name),
-			     sim_str(&client->id), sim_instance(client, instance),
-			     client->generation);
+			     sim_str(&client->id), sim_instance(client, instance), generation);
 
+	if (err == ERR_OK || err == ERR_REBALANCE_IN_PROGRESS)
+		sim_check_accepted(sim, client, generation);
+	if (late)
+		return;
 	if (err == ERR_UNKNOWN_MEMBER_ID || err == ERR_FENCED_INSTANCE_ID)
 		client->id.len = 0;
 	if (err != ERR_OK)
@@ -201,7 +221,9 @@ static void sim_commit(struct sim *sim, struct sim_client *client)
 	struct commit_ask ask = {.group = str_of(group->name),
 				 .member_id = sim_str(&client->id),
 				 .instance_id = sim_instance(client, instance),
-				 .generation = client->generation,
+				 .generation = client->generation > 0 && sim_chance(sim, 5)
+						   ? client->generation - 1
+						   : client->generation,
 				 .retention_ms = sim_chance(sim, 5) ? 1000 : -1,
 				 .offsets = entries,
 				 .offsets_len = 2};
@@ -221,8 +243,10 @@ static void sim_commit(struct sim *sim, struct sim_client *client)
 					  .metadata = sim_chance(sim, 50) ? STR("note") : STR_NULL};
 	}
 	err = offsets_commit(sim->shard, sim->now, &ask, &sim->fx);
-	if (err == ERR_OK && ask.generation >= 0)
+	if (err == ERR_OK && ask.generation >= 0) {
+		sim_check_accepted(sim, client, ask.generation);
 		sim_take_generation(group, ask.generation);
+	}
 	sim->committed += sim_run(sim) == ERR_OK && err == ERR_OK;
 }
 
