@@ -24,6 +24,12 @@ class Member(DriverClient):
     extra_environment = {"GROUP_PROTOCOL": "consumer"}
 
 
+class ClassicMember(Member):
+    """In the classic protocol, in which it may be in a consumer group, too. It waits longer than a slow broker takes to start."""
+
+    extra_environment = {"SESSION_TIMEOUT_MS": "120000"}
+
+
 def produce(client, first):
     client.produce("t", [Record(i % PARTITIONS, None, b"v%d" % i) for i in range(first, first + 20)], "none")
 
@@ -72,6 +78,53 @@ def test_members_go_on_in_the_others_directory(kind, tools, new_broker, directio
         broker.become(first).start()
         produce(client, 40)
         wait_until(members, lambda: read(members)[-20:] == [b"v%d" % i for i in range(40, 60)], "it goes on")
+        members.pop().leave()
+        left = tools.run("consumer-groups", "--bootstrap-server", broker.bootstrap, "--describe", "--group", "g")
+        assert "has no active members" in str(left)
+    finally:
+        for each in members:
+            each.kill()
+        client.close()
+    broker.stop()
+    assert disk.complaints(disk.dump(tools, broker.data)) == []
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("direction", ["stock-first", "stock-second"])
+def test_a_group_of_both_protocols_goes_on_and_becomes_classic(kind, tools, new_broker, direction):
+    first, second = ("stock", kind) if direction == "stock-first" else (kind, "stock")
+    broker = new_broker(first, CHANGES)
+    broker.start()
+    client = Member(broker.bootstrap)
+    members = []
+    try:
+        client.create("t", PARTITIONS)
+        members.extend(each.member("g", "t") for each in (ClassicMember(broker.bootstrap), client))
+        wait_until(members, lambda: all(len(each.assigned or ()) == 2 for each in members), "two share the partitions")
+        produce(client, 0)
+        wait_until(members, lambda: len(read(members)) == 20, "they read all")
+        for each in members:
+            each.commit()
+        before = described(tools, broker)
+        broker.kill()
+
+        broker.become(second).start()
+        assert sorted(described(tools, broker).split()) == sorted(before.split())
+        produce(client, 20)
+        wait_until(members, lambda: len(read(members)) == 40, "they go on")
+        for each in members:
+            each.commit()
+        # The last of the consumer protocol leaves a classic group, which the first broker reads back.
+        members.pop().leave()
+        wait_until(members, lambda: len(members[0].assigned) == PARTITIONS, "one takes over")
+        produce(client, 40)
+        wait_until(members, lambda: read(members)[-20:] == [b"v%d" % i for i in range(40, 60)], "it reads all")
+        members[0].commit()
+        broker.kill()
+
+        broker.become(first).start()
+        produce(client, 60)
+        wait_until(members, lambda: read(members)[-20:] == [b"v%d" % i for i in range(60, 80)], "it goes on")
         members.pop().leave()
         left = tools.run("consumer-groups", "--bootstrap-server", broker.bootstrap, "--describe", "--group", "g")
         assert "has no active members" in str(left)
