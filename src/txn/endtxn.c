@@ -141,6 +141,9 @@ static enum err endtxn_again(const struct txn_value *value, struct endtxn_ask *a
 		return ERR_INVALID_TXN_STATE;
 	if (txn_is_ending(value->state))
 		return ERR_CONCURRENT_TRANSACTIONS;
+	/* The last epoch is the coordinator's: an end of the producer's own would have a new id. */
+	if (value->epoch == TXN_EPOCH_MAX)
+		return ERR_PRODUCER_FENCED;
 	ask->out_id = value->producer_id;
 	ask->out_epoch = value->epoch;
 	return ERR_OK;
