@@ -26,7 +26,8 @@ class Pair:
         return [each.ask(api, version, **values) for each in self.askers]
 
     def create(self, name, partitions=1, **configs):
-        """A topic on both."""
+        """A topic on both, whose records stay however old they say they are."""
+        configs = {"retention_ms": "-1"} | configs
         rows = [{"Name": key.replace("_", "."), "Value": value} for key, value in configs.items()]
         topic = {"Name": name, "NumPartitions": partitions, "ReplicationFactor": 1, "Configs": rows}
         for answer in self.asks("CreateTopics", 7, Topics=[topic], TimeoutMs=20000):
@@ -36,7 +37,7 @@ class Pair:
     def await_leaders(self, name, partitions):
         """Apache Kafka answers a creation before its partitions are led."""
         rows = [{"PartitionIndex": n, "CurrentLeaderEpoch": -1, "Timestamp": -2} for n in range(partitions)]
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         for asker in self.askers:
             while True:
                 answer = asker.ask("ListOffsets", 4, ReplicaId=-1, Topics=[{"Name": name, "Partitions": rows}])
