@@ -145,11 +145,11 @@ void consumer_bump(struct cevent *ev, bool subscription_changed)
 		return;
 	consumer_subscribed(ev, &names, &names_len);
 	hash = consumer_hash(ev, names, names_len);
-	if (ev->c != NULL) {
+	if (!subscription_changed && ev->c != NULL && hash == ev->c->metadata_hash) {
+		/* Not sooner: what this event writes may not get into the log. */
 		ev->c->topics_seen = true;
 		ev->c->topics_version = version;
-		if (!subscription_changed && hash == ev->c->metadata_hash)
-			return;
+		return;
 	}
 	ev->epoch++;
 	consumer_emit_group(ev, hash);

@@ -228,6 +228,25 @@ static void what_the_log_refuses_has_not_happened(void **state)
 	assert_int_equal(a.owned_len, 6);
 }
 
+/* A topic's growth that was looked at once, for nothing, is looked at again. */
+static void r5_growth_is_seen_though_the_log_was_full(void **state)
+{
+	struct world *w = *state;
+	struct consumer_client a = {.id = "a", .gives_back = true};
+
+	assert_int_equal(client_join(w, &a), ERR_OK);
+	fake_topics[0].partitions_len = 8;
+	fake_view.version++;
+	w->fails = ERR_NOSPACE;
+	(void)client_beat(w, &a); /* nobody has this answer */
+	w->fails = ERR_OK;
+	a.epoch = 2;
+	a.owned_len = 6;
+	assert_int_equal(client_beat(w, &a), ERR_OK);
+	assert_int_equal(a.epoch, 3);
+	assert_int_equal(a.told_len, 8);
+}
+
 static enum err client_commit(struct world *w, const char *member_id, int32_t epoch,
 			      int32_t partition)
 {
@@ -346,6 +365,7 @@ int main(void)
 	    consumer_test(a_pattern_matches_whole_names),
 	    consumer_test(requests_that_make_no_sense),
 	    consumer_test(what_the_log_refuses_has_not_happened),
+	    consumer_test(r5_growth_is_seen_though_the_log_was_full),
 	    consumer_test(offsets_are_committed_in_the_members_epoch),
 	    consumer_test(an_empty_classic_group_becomes_a_consumer_group_and_back),
 	    consumer_test(a_group_without_members_can_be_deleted),
