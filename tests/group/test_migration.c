@@ -82,17 +82,25 @@ static void rejoin(struct world *w, struct asker *who, const char *id)
 	assert_string_equal(who->member_id, id);
 }
 
+/* The pair, and who made theirs a consumer group. */
+static void pair_upgraded(struct world *w, struct pair *p, struct consumer_client *c)
+{
+	*c = (struct consumer_client){.id = "c", .gives_back = true};
+	pair_stable(w, p);
+	assert_int_equal(client_join(w, c), ERR_OK);
+	assert_int_equal(c->epoch, 2);
+}
+
 /* -- upgrade ------------------------------------------------------------------------------------
  */
 
 static void a_stable_group_is_taken_over(void **state)
 {
 	struct world *w = *state;
-	struct consumer_client c = {.id = "c", .gives_back = true};
+	struct consumer_client c;
 	struct pair p;
 
-	pair_stable(w, &p);
-	assert_int_equal(client_join(w, &c), ERR_OK);
+	pair_upgraded(w, &p, &c);
 	assert_int_equal(type_now(w), GROUP_CONSUMER);
 	/* tombstone, members, epoch, targets and their epoch, what they have; and the newcomer's */
 	assert_int_equal(w->records, 1 + 2 + 1 + 2 + 1 + 2 + 1 + 1 + 3 + 1 + 1);
@@ -108,12 +116,11 @@ static void a_stable_group_is_taken_over(void **state)
 static void classic_members_move_on_by_joining(void **state)
 {
 	struct world *w = *state;
-	struct consumer_client c = {.id = "c", .gives_back = true};
+	struct consumer_client c;
 	struct told two = told_of(0, 0, 2);
 	struct pair p;
 
-	pair_stable(w, &p);
-	assert_int_equal(client_join(w, &c), ERR_OK);
+	pair_upgraded(w, &p, &c);
 	assert_int_equal(world_beat(w, p.a_id, 1), ERR_REBALANCE_IN_PROGRESS);
 	world_sync(w, &p.a, p.a_id, 1, NULL, 0);
 	assert_int_equal(p.a.err, ERR_REBALANCE_IN_PROGRESS);
@@ -287,11 +294,10 @@ static void a_group_in_the_making_is_waited_for(void **state)
 static void classic_members_commit_with_their_generation(void **state)
 {
 	struct world *w = *state;
-	struct consumer_client c = {.id = "c", .gives_back = true};
+	struct consumer_client c;
 	struct pair p;
 
-	pair_stable(w, &p);
-	assert_int_equal(client_join(w, &c), ERR_OK);
+	pair_upgraded(w, &p, &c);
 	assert_int_equal(world_commit(w, p.a_id, 1, "t", 0, 5), ERR_OK);
 	assert_int_equal(world_commit(w, p.a_id, 2, "t", 0, 6), ERR_ILLEGAL_GENERATION);
 	assert_int_equal(world_commit(w, "c", 2, "t", 0, 6), ERR_UNSUPPORTED_VERSION);
@@ -307,13 +313,12 @@ static void they_must_speak_a_common_protocol(void **state)
 						   {(const uint8_t *)"\0\0\0\0\0\0\377\377\377\377",
 						    10}};
 	struct world *w = *state;
-	struct consumer_client c = {.id = "c", .gives_back = true};
+	struct consumer_client c;
 	struct asker a;
 	struct join_ask ask;
 	struct pair p;
 
-	pair_stable(w, &p);
-	assert_int_equal(client_join(w, &c), ERR_OK);
+	pair_upgraded(w, &p, &c);
 	ask = world_join_ask(&a, p.a_id);
 	ask.protocols = &other;
 	world_join(w, &ask);
@@ -330,11 +335,10 @@ static void they_must_speak_a_common_protocol(void **state)
 static void a_silent_classic_member_is_out(void **state)
 {
 	struct world *w = *state;
-	struct consumer_client c = {.id = "c", .gives_back = true};
+	struct consumer_client c;
 	struct pair p;
 
-	pair_stable(w, &p);
-	assert_int_equal(client_join(w, &c), ERR_OK);
+	pair_upgraded(w, &p, &c);
 	world_advance(w, 9999);
 	assert_int_equal(HASH_COUNT(group_now(w)->members), 3);
 	world_advance(w, 1);
@@ -344,11 +348,10 @@ static void a_silent_classic_member_is_out(void **state)
 static void a_member_that_was_called_must_join_in_time(void **state)
 {
 	struct world *w = *state;
-	struct consumer_client c = {.id = "c", .gives_back = true};
+	struct consumer_client c;
 	struct pair p;
 
-	pair_stable(w, &p);
-	assert_int_equal(client_join(w, &c), ERR_OK);
+	pair_upgraded(w, &p, &c);
 	for (int i = 0; i < 4; i++) {
 		assert_int_equal(world_beat(w, p.a_id, 1), ERR_REBALANCE_IN_PROGRESS);
 		assert_int_equal(client_beat(w, &c), ERR_OK);
@@ -360,11 +363,10 @@ static void a_member_that_was_called_must_join_in_time(void **state)
 static void a_member_that_joined_must_sync_in_time(void **state)
 {
 	struct world *w = *state;
-	struct consumer_client c = {.id = "c", .gives_back = true};
+	struct consumer_client c;
 	struct pair p;
 
-	pair_stable(w, &p);
-	assert_int_equal(client_join(w, &c), ERR_OK);
+	pair_upgraded(w, &p, &c);
 	rejoin(w, &p.a, p.a_id);
 	for (int i = 0; i < 4; i++) {
 		assert_int_equal(world_beat(w, p.a_id, 2), ERR_OK);
@@ -378,12 +380,11 @@ static void a_member_that_joined_must_sync_in_time(void **state)
 static void one_request_may_take_out_several(void **state)
 {
 	struct world *w = *state;
-	struct consumer_client c = {.id = "c", .gives_back = true};
+	struct consumer_client c;
 	struct pair p;
 	struct leave_member leavers[3] = {{.id = STR("nobody")}};
 
-	pair_stable(w, &p);
-	assert_int_equal(client_join(w, &c), ERR_OK);
+	pair_upgraded(w, &p, &c);
 	leavers[1].id = str_of(p.a_id);
 	leavers[2].id = STR("c");
 	assert_int_equal(leave_handle(w->shard, w->now, STR("g"), leavers, 2, &w->fx), ERR_OK);
@@ -400,11 +401,10 @@ static void one_request_may_take_out_several(void **state)
 static void the_last_consumer_leaves_a_classic_group(void **state)
 {
 	struct world *w = *state;
-	struct consumer_client c = {.id = "c", .gives_back = true};
+	struct consumer_client c;
 	struct pair p;
 
-	pair_stable(w, &p);
-	assert_int_equal(client_join(w, &c), ERR_OK);
+	pair_upgraded(w, &p, &c);
 	assert_int_equal(client_leave(w, &c, CONSUMER_EPOCH_LEAVE), ERR_OK);
 	assert_int_equal(type_now(w), GROUP_CLASSIC);
 	assert_string_equal(world_state(w), "PreparingRebalance 2");
@@ -420,11 +420,10 @@ static void the_last_consumer_leaves_a_classic_group(void **state)
 static void a_consumer_that_falls_silent_leaves_a_classic_group(void **state)
 {
 	struct world *w = *state;
-	struct consumer_client c = {.id = "c", .gives_back = true};
+	struct consumer_client c;
 	struct pair p;
 
-	pair_stable(w, &p);
-	assert_int_equal(client_join(w, &c), ERR_OK);
+	pair_upgraded(w, &p, &c);
 	rejoin(w, &p.a, p.a_id);
 	world_sync(w, &p.a, p.a_id, 2, NULL, 0);
 	for (int i = 0; i < 5; i++) {
