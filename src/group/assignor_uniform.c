@@ -83,7 +83,8 @@ static void uniform_keep(struct uniform *u, size_t m)
 		if (i == member->topics_len)
 			return;
 		topic = &u->spec->topics[member->topics[i]];
-		if (!uuid_eq(topic->id, tp->topic) || tp->partition >= topic->partitions_len)
+		if (!uuid_eq(topic->id, tp->topic) || tp->partition < 0 ||
+		    tp->partition >= topic->partitions_len)
 			continue;
 		p = u->first[member->topics[i]] + (size_t)tp->partition;
 		if (u->owner[p] != NOBODY)

@@ -150,6 +150,29 @@ static void uniform_is_sticky(void **state)
 	}
 }
 
+/* A log or a classic member may say anything of what was assigned. */
+static void r5_what_does_not_exist_is_not_kept(void **state)
+{
+	struct tp before[] = {{.topic = uuid_of(7, 0), .partition = -2},
+			      {.topic = uuid_of(7, 0), .partition = 1},
+			      {.topic = uuid_of(7, 0), .partition = INT32_MAX},
+			      {.topic = uuid_of(8, 0), .partition = 0}};
+	struct setting s;
+	struct rnd rnd;
+
+	(void)state;
+	rnd_init_seed(&rnd, 14);
+	setting_init(&s, &rnd, true);
+	s.spec.topics_len = 1;
+	s.topics[0].partitions_len = 3;
+	setting_members(&s, &rnd, 2, true);
+	s.members[1].before = tpset_make(before, ARRAY_LEN(before));
+	assert_int_equal(assignor_uniform(&s.spec, &s.arena), ERR_OK);
+	check_whole(&s);
+	assert_non_null(tpset_find(s.members[1].target, s.topics[0].id, 1));
+	arena_fini(&s.arena);
+}
+
 static void range_is_whole_and_in_ranges(void **state)
 {
 	struct rnd rnd;
@@ -225,6 +248,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(uniform_is_whole_and_fair),
 	    cmocka_unit_test(uniform_is_sticky),
+	    cmocka_unit_test(r5_what_does_not_exist_is_not_kept),
 	    cmocka_unit_test(range_is_whole_and_in_ranges),
 	    cmocka_unit_test(range_gives_topics_alike),
 	    cmocka_unit_test(names_of_assignors),
