@@ -27,7 +27,7 @@ struct consumer_about {
 	struct str client_id, client_host;
 	struct str assignor;
 	struct str regex;	  /* its pattern for topics; empty is as null */
-	const struct str *topics; /* names, sorted */
+	const struct str *topics; /* names, sorted, without doubles */
 	size_t topics_len;
 	int32_t rebalance_ms;
 	/* Of one that speaks the classic protocol: JoinGroup, SyncGroup, Heartbeat. */
@@ -57,11 +57,14 @@ struct consumer_record {
 		} current;
 		struct {
 			struct str regex;
-			const struct str *topics; /* names, sorted */
+			const struct str *topics; /* names, sorted, without doubles */
 			size_t topics_len;
 			int64_t version, made_ms;
 		} resolved;
 	};
 };
+
+/* As such names are kept, in place; how many are left. A log may hold them in any order. */
+size_t consumer_record_sort_names(struct str *names, size_t len);
 
 #endif

@@ -74,8 +74,9 @@ static void target_fill_topics(const struct target *target, const struct consume
 	consumer_subscription(target->ev, about, &names, &names_len);
 	topics = fx_alloc(target->ev->fx, names_len, sizeof(*topics));
 	for (size_t i = 0; i < names_len; i++) {
-		while (!str_eq(target->names[k], names[i]))
+		while (k < target->names_len && !str_eq(target->names[k], names[i]))
 			k++;
+		must(k < target->names_len);
 		if (target->topic_of_name[k] >= 0)
 			topics[out->topics_len++] = (uint32_t)target->topic_of_name[k];
 	}

@@ -12,11 +12,12 @@ static int topics_compare(const void *a, const void *b)
 	return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
 
-/* Sorted, without doubles, in place. */
-static size_t topics_sort(struct str *names, size_t len)
+size_t consumer_record_sort_names(struct str *names, size_t len)
 {
 	size_t kept = 0;
 
+	if (len == 0)
+		return 0;
 	qsort(names, len, sizeof(*names), topics_compare);
 	for (size_t i = 0; i < len; i++)
 		if (kept == 0 || !str_eq(names[kept - 1], names[i]))
@@ -58,7 +59,7 @@ void consumer_subscription(const struct cevent *ev, const struct consumer_about 
 	*names = list;
 	*names_len = about->topics_len + matched_len;
 	if (matched_len > 0)
-		*names_len = topics_sort(list, *names_len);
+		*names_len = consumer_record_sort_names(list, *names_len);
 }
 
 bool consumer_same_subscription(const struct consumer_about *a, const struct consumer_about *b)
@@ -120,7 +121,7 @@ void consumer_subscribed(const struct cevent *ev, struct str **names, size_t *na
 			all[len++] = one[i];
 	}
 	*names = all;
-	*names_len = topics_sort(all, len);
+	*names_len = consumer_record_sort_names(all, len);
 }
 
 /* -- the hash -----------------------------------------------------------------------------------
@@ -223,6 +224,6 @@ const struct str *consumer_sort_names(struct fx *fx, const struct str *names, si
 
 	if (*len > 0)
 		memcpy(sorted, names, *len * sizeof(*sorted));
-	*len = topics_sort(sorted, *len);
+	*len = consumer_record_sort_names(sorted, *len);
 	return sorted;
 }
