@@ -32,4 +32,14 @@ static inline int64_t clock_mono_ms(const struct clock *clock)
 	return clock->mono_us(clock) / 1000;
 }
 
+/* How long ago that was; a moment that came from a file or a peer may be any number. */
+static inline int64_t clock_age_ms(int64_t now_ms, int64_t then_ms)
+{
+	int64_t age_ms;
+
+	if (__builtin_sub_overflow(now_ms, then_ms, &age_ms))
+		return then_ms < 0 ? INT64_MAX : INT64_MIN;
+	return age_ms;
+}
+
 #endif

@@ -4,6 +4,7 @@
  * written down, so that the next coordinator need not guess. A pattern must match a whole name, as
  * RE2 does it for Kafka (regex.h).
  */
+#include "base/clock.h"
 #include "group/consumer_int.h"
 #include "group/regex.h"
 
@@ -54,7 +55,7 @@ static void regex_list(struct cevent *ev, const struct regex *regex, struct cons
 static bool regex_is_fresh(const struct cevent *ev, const struct cregex *known)
 {
 	const struct consumer_topics *topics = ev->shard->consumer_topics;
-	int64_t age_ms = ev->now.wall_ms - known->made_ms;
+	int64_t age_ms = clock_age_ms(ev->now.wall_ms, known->made_ms);
 
 	return topics == NULL || known->version == (int64_t)topics->version ||
 	       (age_ms >= 0 && age_ms < REGEX_REFRESH_MIN_MS);

@@ -2,6 +2,7 @@
  * The steps that a member's word takes through a consumer group, in whichever protocol it was said:
  * the member as it will be, whether that is a change, the new epoch. See consumer_int.h.
  */
+#include "base/clock.h"
 #include "group/consumer_int.h"
 
 /* -- the member as it will be -------------------------------------------------------------------
@@ -164,7 +165,7 @@ static bool update_wants_target(const struct cevent *ev)
 		return false;
 	if (ev->c == NULL || ev->c->assignment_epoch == 0 || ev->c->assignment_ms == 0)
 		return true;
-	since_ms = ev->now.wall_ms - ev->c->assignment_ms;
+	since_ms = clock_age_ms(ev->now.wall_ms, ev->c->assignment_ms);
 	return since_ms < 0 || since_ms >= ev->cfg->assignment_ms;
 }
 

@@ -6,6 +6,7 @@
  * One look goes through all groups of a shard; when it has written enough for one turn of the loop
  * it stops at a group and goes on there in the next.
  */
+#include "base/clock.h"
 #include "group/consumer_int.h"
 
 #define EXPIRY_RECORDS_MAX 1000
@@ -41,7 +42,7 @@ static bool expiry_is_old(const struct partition_offset *of, const struct expiry
 		return false;
 	if (of->value.expire_ms >= 0)
 		return now.wall_ms >= of->value.expire_ms;
-	return now.wall_ms - from_ms >= group->shard->cfg->retention_ms;
+	return clock_age_ms(now.wall_ms, from_ms) >= group->shard->cfg->retention_ms;
 }
 
 /* False when it had to stop before the end of the group. */
