@@ -39,6 +39,29 @@ struct str str_trim(struct str s)
 	return s;
 }
 
+static int str_cmp_places(const void *a, const void *b)
+{
+	return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+size_t str_sort_unique(struct str *list, size_t len)
+{
+	size_t kept = 0;
+
+	if (len == 0)
+		return 0;
+	qsort(list, len, sizeof(*list), str_cmp_places);
+	for (size_t i = 0; i < len; i++)
+		if (kept == 0 || !str_eq(list[kept - 1], list[i]))
+			list[kept++] = list[i];
+	return kept;
+}
+
+bool str_is_in_sorted(struct str s, const struct str *list, size_t len)
+{
+	return len > 0 && bsearch(&s, list, len, sizeof(*list), str_cmp_places) != NULL;
+}
+
 bool str_to_int64(struct str s, int64_t *out)
 {
 	bool negative = s.len > 0 && s.ptr[0] == '-';

@@ -51,6 +51,11 @@ bool str_eq_nocase(struct str a, struct str b); /* ASCII only */
 bool str_starts(struct str s, struct str prefix);
 struct str str_trim(struct str s); /* without white space at both ends */
 
+/* In str_cmp's order, each once, in place; how many are left. */
+size_t str_sort_unique(struct str *list, size_t len);
+/* Is it one of a list in that order? */
+bool str_is_in_sorted(struct str s, const struct str *list, size_t len);
+
 /* A decimal integer and nothing else; false if it is not one or does not fit. */
 bool str_to_int64(struct str s, int64_t *out) must_check;
 

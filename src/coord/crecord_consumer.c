@@ -284,9 +284,8 @@ static enum err decode_member(struct rd *value, int16_t version, struct arena *a
 				    .assignor = v.server_assignor,
 				    .regex = v.subscribed_topic_regex,
 				    .topics = v.subscribed_topic_names,
-				    .topics_len =
-					consumer_record_sort_names(v.subscribed_topic_names,
-								   v.subscribed_topic_names_len),
+				    .topics_len = str_sort_unique(v.subscribed_topic_names,
+								  v.subscribed_topic_names_len),
 				    .rebalance_ms = v.rebalance_timeout_ms};
 	if (v.classic_member_metadata == NULL)
 		return ERR_OK;
@@ -323,7 +322,7 @@ static enum err decode_rest(int16_t type, int16_t version, struct rd *value, str
 	if (err != ERR_OK)
 		return err;
 	to->resolved.topics = regex.topics;
-	to->resolved.topics_len = consumer_record_sort_names(regex.topics, regex.topics_len);
+	to->resolved.topics_len = str_sort_unique(regex.topics, regex.topics_len);
 	to->resolved.version = regex.version;
 	to->resolved.made_ms = regex.timestamp;
 	return ERR_OK;

@@ -64,7 +64,4 @@ struct consumer_record {
 	};
 };
 
-/* As such names are kept, in place; how many are left. A log may hold them in any order. */
-size_t consumer_record_sort_names(struct str *names, size_t len);
-
 #endif

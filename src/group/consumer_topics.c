@@ -4,26 +4,7 @@
  */
 #include "group/consumer_int.h"
 
-#include <stdlib.h>
 #include <xxhash.h>
-
-static int topics_compare(const void *a, const void *b)
-{
-	return str_cmp(*(const struct str *)a, *(const struct str *)b);
-}
-
-size_t consumer_record_sort_names(struct str *names, size_t len)
-{
-	size_t kept = 0;
-
-	if (len == 0)
-		return 0;
-	qsort(names, len, sizeof(*names), topics_compare);
-	for (size_t i = 0; i < len; i++)
-		if (kept == 0 || !str_eq(names[kept - 1], names[i]))
-			names[kept++] = names[i];
-	return kept;
-}
 
 /* What a pattern matched: as this event found, or as it was found before. */
 static const struct str *topics_of_regex(const struct cevent *ev, struct str regex, size_t *len)
@@ -59,7 +40,7 @@ void consumer_subscription(const struct cevent *ev, const struct consumer_about 
 	*names = list;
 	*names_len = about->topics_len + matched_len;
 	if (matched_len > 0)
-		*names_len = consumer_record_sort_names(list, *names_len);
+		*names_len = str_sort_unique(list, *names_len);
 }
 
 bool consumer_same_subscription(const struct consumer_about *a, const struct consumer_about *b)
@@ -121,7 +102,7 @@ void consumer_subscribed(const struct cevent *ev, struct str **names, size_t *na
 			all[len++] = one[i];
 	}
 	*names = all;
-	*names_len = consumer_record_sort_names(all, len);
+	*names_len = str_sort_unique(all, len);
 }
 
 /* -- the hash -----------------------------------------------------------------------------------
@@ -208,12 +189,10 @@ int64_t consumer_hash(const struct cevent *ev, const struct str *names, size_t n
 bool consumer_is_subscribed(const struct consumer *c, struct str topic)
 {
 	for (const struct cmember *m = c != NULL ? c->members : NULL; m != NULL; m = m->hh.next)
-		if (bsearch(&topic, m->about.topics, m->about.topics_len, sizeof(topic),
-			    topics_compare) != NULL)
+		if (str_is_in_sorted(topic, m->about.topics, m->about.topics_len))
 			return true;
 	for (const struct cregex *r = c != NULL ? c->regexes : NULL; r != NULL; r = r->hh.next)
-		if (bsearch(&topic, r->topics, r->topics_len, sizeof(topic), topics_compare) !=
-		    NULL)
+		if (str_is_in_sorted(topic, r->topics, r->topics_len))
 			return true;
 	return false;
 }
@@ -224,6 +203,6 @@ const struct str *consumer_sort_names(struct fx *fx, const struct str *names, si
 
 	if (*len > 0)
 		memcpy(sorted, names, *len * sizeof(*sorted));
-	*len = consumer_record_sort_names(sorted, *len);
+	*len = str_sort_unique(sorted, *len);
 	return sorted;
 }

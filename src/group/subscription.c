@@ -9,8 +9,6 @@
 #include "group/group_int.h"
 #include "wire/rd.h"
 
-#include <stdlib.h>
-
 #define SUBSCRIPTION_TOPIC_MIN_BYTES 2
 #define SUBSCRIPTION_ARENA_BYTES     ((size_t)1 << 30)
 
@@ -19,11 +17,6 @@ struct subscription_list {
 	struct str *topics;
 	size_t topics_len;
 };
-
-static int subscription_compare(const void *a, const void *b)
-{
-	return str_cmp(*(const struct str *)a, *(const struct str *)b);
-}
 
 /* The topics of one member, appended; false when it is not the consumer protocol. */
 static bool subscription_add(struct bytes metadata, struct subscription_list *list)
@@ -79,17 +72,6 @@ static size_t subscription_bound(const struct group *group)
 	return bound;
 }
 
-static void subscription_sort(struct subscription_list *list)
-{
-	size_t kept = 0;
-
-	qsort(list->topics, list->topics_len, sizeof(struct str), subscription_compare);
-	for (size_t i = 0; i < list->topics_len; i++)
-		if (kept == 0 || !str_eq(list->topics[i], list->topics[kept - 1]))
-			list->topics[kept++] = list->topics[i];
-	list->topics_len = kept;
-}
-
 static bool subscription_read(const struct group *group, struct arena *arena,
 			      struct subscription_list *list)
 {
@@ -102,7 +84,7 @@ static bool subscription_read(const struct group *group, struct arena *arena,
 	while (subscription_next(group, &pos, &metadata))
 		if (metadata.ptr == NULL || !subscription_add(metadata, list))
 			return false;
-	subscription_sort(list);
+	list->topics_len = str_sort_unique(list->topics, list->topics_len);
 	return true;
 }
 
@@ -154,6 +136,5 @@ bool subscription_has(const struct group *group, struct str topic)
 
 	if (!sub->known)
 		return group_is_consumer(group);
-	return bsearch(&topic, sub->topics, sub->topics_len, sizeof(struct str),
-		       subscription_compare) != NULL;
+	return str_is_in_sorted(topic, sub->topics, sub->topics_len);
 }

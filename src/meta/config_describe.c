@@ -230,11 +230,6 @@ static bool describe_unknown(struct describe *d, struct str name)
 	return value_end(d, value);
 }
 
-static int compare_str(const void *a, const void *b)
-{
-	return str_cmp(*(const struct str *)a, *(const struct str *)b);
-}
-
 static int compare_value(const void *a, const void *b)
 {
 	return str_cmp(((const struct config_value *)a)->name,
@@ -251,18 +246,14 @@ static void collect_records(const struct records *records, struct str *names, si
 /* Sorted, each once. */
 static size_t collect_unknown(const struct describe *d, struct str *names)
 {
-	size_t len = 0, kept = 0;
+	size_t len = 0;
 
 	for (const struct config_extra *extra = d->cfg->extras; extra != NULL && len < UNKNOWNS_MAX;
 	     extra = extra->next)
 		names[len++] = extra->name;
 	collect_records(&d->broker, names, &len);
 	collect_records(&d->cluster, names, &len);
-	qsort(names, len, sizeof(*names), compare_str);
-	for (size_t i = 0; i < len; i++)
-		if (kept == 0 || !str_eq(names[kept - 1], names[i]))
-			names[kept++] = names[i];
-	return kept;
+	return str_sort_unique(names, len);
 }
 
 static bool values_alloc(struct describe *d, size_t size)

@@ -29,6 +29,21 @@ static void orders_by_bytes_then_length(void **state)
 	assert_int_equal(str_cmp(STR("x"), STR("x")), 0);
 }
 
+static void sorts_each_once(void **state)
+{
+	struct str list[] = {STR("b"), STR("ab"), STR(""), STR("b"), STR("a"), STR("ab")};
+	size_t len = str_sort_unique(list, ARRAY_LEN(list));
+
+	(void)state;
+	assert_int_equal(len, 4);
+	for (size_t i = 1; i < len; i++)
+		assert_true(str_cmp(list[i - 1], list[i]) < 0);
+	assert_true(str_is_in_sorted(STR("ab"), list, len));
+	assert_false(str_is_in_sorted(STR("aa"), list, len));
+	assert_int_equal(str_sort_unique(NULL, 0), 0);
+	assert_false(str_is_in_sorted(STR("a"), NULL, 0));
+}
+
 static void trims_and_compares_without_case(void **state)
 {
 	assert_true(str_eq(str_trim(STR(" \t a b \n")), STR("a b")));
@@ -81,6 +96,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(reads_whole_numbers_only),
 	    cmocka_unit_test(orders_by_bytes_then_length),
+	    cmocka_unit_test(sorts_each_once),
 	    cmocka_unit_test(trims_and_compares_without_case),
 	    cmocka_unit_test(writes_ids_as_kafka_does),
 	    cmocka_unit_test(ids_come_back_from_their_text),
