@@ -25,14 +25,6 @@ static bool classic_supports(const struct consumer *c, const struct join_ask *as
 	       protocols_share(c->protocols, c->classics_len, ask->protocols, ask->protocols_len);
 }
 
-static struct str classic_new_id(struct shard *shard, struct fx *fx)
-{
-	char text[UUID_TEXT_LEN + 1];
-
-	uuid_text(rnd_uuid(shard->rnd), text);
-	return fx_str(fx, str_of(text));
-}
-
 /* What it sends is kept, and may be large. */
 static enum err classic_check_room(const struct classic_join *cj)
 {
@@ -192,7 +184,7 @@ void consumer_join(struct group *group, struct moment now, const struct join_ask
 	cj.ev.group_id = ask->group;
 	cj.ev.cfg = ask->consumer_cfg;
 	if (ask->member_id.len == 0)
-		cj.id = classic_new_id(group->shard, fx);
+		cj.id = consumer_new_id(group->shard, fx);
 	err = classic_check(&cj);
 	if (err == ERR_OK)
 		err = classic_find(&cj);

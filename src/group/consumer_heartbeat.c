@@ -344,13 +344,9 @@ static enum err heartbeat_leave(struct heartbeat *hb)
 /* A client of version 0 may leave it to the broker to find an id. */
 static void heartbeat_name_member(struct shard *shard, struct consumer_ask *ask, struct fx *fx)
 {
-	char text[UUID_TEXT_LEN + 1];
-
-	if (!ask->wants_member_id || ask->member_id.len > 0 ||
-	    ask->member_epoch != CONSUMER_EPOCH_JOIN)
-		return;
-	uuid_text(rnd_uuid(shard->rnd), text);
-	ask->member_id = fx_str(fx, str_of(text));
+	if (ask->wants_member_id && ask->member_id.len == 0 &&
+	    ask->member_epoch == CONSUMER_EPOCH_JOIN)
+		ask->member_id = consumer_new_id(shard, fx);
 }
 
 enum err consumer_heartbeat(struct shard *shard, struct moment now,

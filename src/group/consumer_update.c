@@ -8,6 +8,14 @@
 /* -- the member as it will be -------------------------------------------------------------------
  */
 
+struct str consumer_new_id(struct shard *shard, struct fx *fx)
+{
+	char text[UUID_TEXT_LEN + 1];
+
+	uuid_text(rnd_uuid(shard->rnd), text);
+	return fx_str(fx, str_of(text));
+}
+
 void consumer_begin_new(struct cevent *ev, struct str id)
 {
 	*ev->next = (struct cnext){.id = id, .about = {.regex = STR("")}};
