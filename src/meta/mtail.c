@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "record/control.h"
 #include "record/iter.h"
@@ -82,7 +83,7 @@ static struct write_of torn_write(const struct scan *scan)
 	struct batch_header header;
 
 	if (scan->next_offset < 0) /* a new log's first write, or damage */
-		return (struct write_of){true, 1, INT64_MAX - TORN_SPAN_MS};
+		return (struct write_of){true, 1, INT64_MAX};
 	if (batch_header_read(scan->left, &header) != ERR_OK)
 		return write;
 	write.known = header.base_offset == scan->next_offset &&
@@ -102,7 +103,7 @@ static bool is_of_write(struct write_of *write, const struct batch_header *heade
 	if (!write->known)
 		*write = (struct write_of){true, header->leader_epoch, header->max_timestamp};
 	return header->leader_epoch == write->epoch &&
-	       header->max_timestamp <= write->timestamp_ms + TORN_SPAN_MS;
+	       clock_age_ms(header->max_timestamp, write->timestamp_ms) <= TORN_SPAN_MS;
 }
 
 /*

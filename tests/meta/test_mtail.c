@@ -123,6 +123,23 @@ static void r4_torn_first_write_of_an_epoch_is_cut(void **state)
 	free(data);
 }
 
+/* What it says of its time is not to be believed. */
+static void r5_torn_write_that_claims_the_last_moment_is_cut(void **state)
+{
+	struct batch_header header;
+	int64_t point;
+	size_t len, at;
+	char *data = golden_read("voters/metadata.log", &len);
+
+	at = batch_at(data, len, 344);
+	batch_header_load((const uint8_t *)data + at, &header);
+	set_time(data + at, INT64_MAX - header.max_timestamp);
+	data[next_at(data, len, at) - 1] ^= 1;
+	assert_int_equal(check(data, len, &point), ERR_OK);
+	assert_int_equal(point, 344);
+	free(data);
+}
+
 /* Hours after what is before it. */
 static void r4_torn_write_after_a_pause_is_cut(void **state)
 {
@@ -254,6 +271,7 @@ int main(void)
 	    cmocka_unit_test(torn_end_is_cut),
 	    cmocka_unit_test(torn_write_of_several_batches_is_cut),
 	    cmocka_unit_test(r4_torn_first_write_of_an_epoch_is_cut),
+	    cmocka_unit_test(r5_torn_write_that_claims_the_last_moment_is_cut),
 	    cmocka_unit_test(r4_torn_write_after_a_pause_is_cut),
 	    cmocka_unit_test(damage_before_a_pause_is_refused),
 	    cmocka_unit_test(damage_at_the_end_of_an_epoch_is_refused),
