@@ -155,8 +155,16 @@ def test_its_own_producer_goes_on_with_it(kind, tools, new_broker, direction, ho
     assert disk.complaints(disk.dump(tools, broker.data)) == []
 
 
+def forget_the_stop(broker):
+    """As if there had been no clean stop, but for the leaders: see below."""
+    for name in (".kafka_cleanshutdown", "recovery-point-offset-checkpoint", "replication-offset-checkpoint"):
+        (broker.data / name).unlink(missing_ok=True)
+
+
 def cut(broker, partition, count):
     """Takes the last batches off a log, as if the broker had been killed before it wrote them."""
+    for snapshot in (broker.data / partition).glob("*.snapshot"):
+        snapshot.unlink()
     path = broker.data / partition / f"{0:020}.log"
     data = path.read_bytes()
     starts, at = [], 0
@@ -187,8 +195,12 @@ def test_what_was_decided_is_carried_out(kind, tools, new_broker, direction):
         words = f"init begin send:{name} offset:{name}:7 {end}".split()
         assert ":" not in tools.must("transact", broker.bootstrap, name, name, *words).splitlines()[-1]
         wait_until([], lambda n=name: state(tools, broker, n).startswith("Complete"), "it is complete")
-    # Killed when both decisions were written, and nothing of what follows from them.
-    broker.kill()
+    # Killed when both decisions were written, and nothing of what follows from them. But killed in earnest, partitions
+    # have a leader in the metadata that is not there yet: Apache Kafka 4.3.1 then loads the transactions before it is
+    # registered, tries in vain to reach itself, and at the moment when its registration takes the leaders away (-1) takes
+    # the partitions for deleted (KRaftMetadataCache.getPartitionLeaderEndpoint): a commit without its marker.
+    broker.stop()
+    forget_the_stop(broker)
     cut(broker, "__consumer_offsets-0", 2)
     for name in ids:
         cut(broker, f"{name}-0", 1)
