@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Counts tests: tally.py make DIR | tally.py junit FILE | tally.py one NAME STATUS [LOG]
+"""Counts tests: tally.py make DIR | tally.py junit FILE [AGAIN] | tally.py one NAME STATUS [LOG] | tally.py again FILE
 
 Prints "passed failed skipped", and on standard error the names of what failed or was skipped, each failure with its
 reason in one line. `make DIR` reads the logs that `make check` left in a build: each test function of a cmocka program
-counts, each unittest, and a program of another kind as one. `junit` reads pytest's report. `one` is a single test by its
-exit status, 77 meaning skipped; its reason is what LOG says. With TALLY_REASONS=FILE failures go to that file's end, too.
+counts, each unittest, and a program of another kind as one. `junit` reads pytest's report, and that of a second run of
+what had failed: what passed then has passed, but is told as unstable. `again` prints what may have a second run. `one` is
+a single test by its exit status, 77 meaning skipped; its reason is what LOG says. With TALLY_REASONS=FILE failures and
+what is unstable go to that file's end, too.
 """
 import os
 import re
@@ -31,6 +33,11 @@ TELLING = [
 ]
 
 
+# A record that is lost or read twice once has been lost: these have no second run.
+JUDGED_ONCE = ('torture', 'streams')
+AGAIN_MAX = 8  # as many failures are no accident
+
+
 # Of the power cuts without a socket: what to run again, and where it went wrong.
 PLACE = r'^(?:sweep|faults): seed .*|^BROKEN: .*|^(?:after )?(?:once|twice): .*|.*seed of the round.*'
 
@@ -50,7 +57,7 @@ def reason_of(log, status=None):
 
 class Tally:
     def __init__(self):
-        self.passed, self.failed, self.skipped = 0, [], []
+        self.passed, self.failed, self.skipped, self.unstable = 0, [], [], []
 
     def fail(self, name, reason):
         self.failed.append(f'{name}: {reason}'[:REASON_LENGTH_MAX])
@@ -106,22 +113,46 @@ class Tally:
         elif result not in ('PASS', 'SKIP') and len(self.failed) == before:
             self.fail(name, f'ended early: {reason_of(log)}')
 
-    def junit(self, path):
-        for case in ET.parse(path).iter('testcase'):
-            bad = [child for child in case if child.tag in ('failure', 'error')]
-            name = f'{case.get("classname")}.{case.get("name")}'
-            result = 'FAIL' if bad else 'SKIP' if case.find('skipped') is not None else 'PASS'
-            self.add(name, result, ' '.join(bad[0].get('message', '').split()) if bad else '')
+    def junit(self, path, again=None):
+        second = {(folder, name) for folder, name, result, _ in cases(again) if result == 'PASS'} if again else ()
+        for folder, name, result, reason in cases(path):
+            if result == 'FAIL' and (folder, name) in second:
+                self.unstable.append(f'{folder}.{name}: {reason}'[:REASON_LENGTH_MAX])
+                result = 'PASS'
+            self.add(f'{folder}.{name}', result, reason)
 
     def show(self):
         for name in self.failed:
             print(f'FAILED  {name}', file=sys.stderr)
         for name in self.skipped:
             print(f'SKIPPED {name}', file=sys.stderr)
-        if self.failed and 'TALLY_REASONS' in os.environ:
+        for name in self.unstable:
+            print(f'UNSTABLE, failed once: {name}', file=sys.stderr)
+        if 'TALLY_REASONS' in os.environ:
             with open(os.environ['TALLY_REASONS'], 'a', encoding='utf-8') as reasons:
                 reasons.writelines(f'FAILED  {name}\n' for name in self.failed)
+                reasons.writelines(f'UNSTABLE, failed once: {name}\n' for name in self.unstable)
         print(self.passed, len(self.failed), len(self.skipped))
+
+
+def cases(report):
+    """Of each test in pytest's report: its file and class, with dots, its name, PASS, FAIL or SKIP, and why it failed."""
+    for case in ET.parse(report).iter('testcase'):
+        bad = [child for child in case if child.tag in ('failure', 'error')]
+        result = 'FAIL' if bad else 'SKIP' if case.find('skipped') is not None else 'PASS'
+        # Run in parallel, a test's name ends with the group that it belongs to.
+        name = re.sub(r'@[\w-]+$', '', case.get('name'))
+        yield case.get('classname'), name, result, ' '.join(bad[0].get('message', '').split()) if bad else ''
+
+
+def again(report):
+    """What pytest calls the tests that failed, a line each; nothing where a second run would excuse too much."""
+    failed = {(folder, name) for folder, name, result, _ in cases(report) if result == 'FAIL'}
+    failed = {each for each in failed if each[0].split('.')[0] not in JUDGED_ONCE}
+    if len(failed) <= AGAIN_MAX:
+        for folder, name in sorted(failed):
+            file, *classes = re.sub(r'(?<=\.)(test_\w+)\.?', r'\1.py ', folder).split()
+            print('::'.join([file[:-3].replace('.', '/') + '.py', *classes, name]))
 
 
 def read_log(path):
@@ -130,12 +161,15 @@ def read_log(path):
 
 def main(kind, *args):
     tally = Tally()
+    if kind == 'again':
+        again(*args)
+        return
     if kind == 'make':
         directory = Path(args[0])
         for trs in sorted(directory.rglob('*.trs')):
             tally.program(trs, directory)
     elif kind == 'junit':
-        tally.junit(args[0])
+        tally.junit(*args)
     else:
         name, status, *logs = args
         reason = ' '.join(reason_of(read_log(log), status) for log in logs) or f'it ended with {status}'
