@@ -45,5 +45,6 @@ void clog_fini(struct clog *log)
 {
 	must(!log->load.running);
 	load_fini(&log->load);
+	log->coord->keep.granted_bytes -= log->granted_bytes;
 	partition_unref(log->part);
 }

@@ -72,6 +72,7 @@ struct clog {
 	int32_t idx, leader_epoch;
 	enum clog_state state; /* the control loop's */
 	struct load load;
+	size_t granted_bytes;		/* of the coordinator's memory, for what it brought */
 	int64_t end;			/* after the last record appended */
 	TAILQ_HEAD(, coord_wait) waits; /* offsets rise */
 	struct waiter waiter;
@@ -125,6 +126,7 @@ struct coord {
 	struct group_cfg cfg;
 	struct consumer_topics topics;
 	struct keep keep;
+	bool full_is_told; /* in the log, once */
 	struct deadlines deadlines;
 	struct rnd rnd;
 	struct cshard **shards; /* by partition; NULL where it is not ours */

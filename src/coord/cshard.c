@@ -138,6 +138,20 @@ static void cshard_answer(struct cshard *shard)
 	}
 }
 
+/* Clients are told to try again, and go on doing so: who runs the broker should know why. */
+static void cshard_look_at_memory(struct coord *coord)
+{
+	if (coord->full_is_told || keep_takes_new(&coord->keep))
+		return;
+	coord->full_is_told = true;
+	log_warn(
+	    "coord",
+	    "groups and transactions take %zu MB, %zu of them since they were loaded: new groups "
+	    "are refused until others go or the broker is started again",
+	    coord->keep.used_bytes >> 20,
+	    (coord->keep.used_bytes - coord->keep.granted_bytes) >> 20);
+}
+
 enum err cshard_run(struct cshard *shard)
 {
 	struct coord *coord = shard->log.coord;
@@ -150,6 +164,7 @@ enum err cshard_run(struct cshard *shard)
 	if (coord->fx.note.ptr != NULL)
 		log_info("coord", "%.*s", STR_ARG(coord->fx.note));
 	cshard_answer(shard);
+	cshard_look_at_memory(coord);
 	coord_arm(coord);
 	return err;
 }

@@ -61,9 +61,6 @@ static void loader_tell_all(struct coord *coord)
 		return;
 	log_info("coord", "groups and transactions are loaded: %zu records in %lld ms",
 		 coord->loads_count, (long long)took_us / 1000);
-	if (coord->keep.used_bytes >= coord->keep.cap_bytes)
-		log_warn("coord", "they take %zu MB, so new ones are refused",
-			 coord->keep.used_bytes >> 20);
 	coord->loads_count = 0;
 }
 
@@ -76,6 +73,8 @@ static void loader_finish(struct clog *log)
 	log->state = log->load.err != ERR_OK ? CLOG_FAILED : CLOG_SERVING;
 	if (log->state == CLOG_SERVING) {
 		coord->loads_count += log->load.count;
+		log->granted_bytes = log->load.keep.used_bytes;
+		coord->keep.granted_bytes += log->granted_bytes;
 		log->kind->loaded(log);
 	}
 	if (coord_is_loading(coord))

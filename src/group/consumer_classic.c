@@ -33,7 +33,7 @@ static enum err classic_check_room(const struct classic_join *cj)
 
 	for (size_t i = 0; i < cj->ask->protocols_len; i++)
 		size += cj->ask->protocols[i].name.len + cj->ask->protocols[i].metadata.len;
-	if (keep->used_bytes > keep->cap_bytes || size > keep->cap_bytes - keep->used_bytes)
+	if (!keep_has_room(keep, size))
 		return ERR_COORDINATOR_NOT_AVAILABLE;
 	return consumer_check_room(&cj->ev, cj->id);
 }

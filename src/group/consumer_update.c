@@ -104,7 +104,7 @@ enum err consumer_check_room(const struct cevent *ev, struct str member_id)
 		return ERR_GROUP_MAX_SIZE_REACHED;
 	if (shard_find(ev->shard, ev->group_id) == NULL)
 		return keep_takes_new(keep) ? ERR_OK : ERR_COORDINATOR_NOT_AVAILABLE;
-	return keep->used_bytes < keep->cap_bytes ? ERR_OK : ERR_COORDINATOR_NOT_AVAILABLE;
+	return keep_is_full(keep) ? ERR_COORDINATOR_NOT_AVAILABLE : ERR_OK;
 }
 
 /* -- what it says of itself ---------------------------------------------------------------------

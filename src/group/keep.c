@@ -18,16 +18,32 @@ void keep_move(struct keep *from, struct keep *to)
 	from->used_bytes = 0;
 }
 
+static size_t keep_counts(const struct keep *keep)
+{
+	return keep->used_bytes > keep->granted_bytes ? keep->used_bytes - keep->granted_bytes : 0;
+}
+
 bool keep_takes_new(const struct keep *keep)
 {
-	return keep->unlimited || keep->used_bytes < keep->cap_bytes - keep->cap_bytes / 4;
+	return keep->unlimited || keep_counts(keep) < keep->cap_bytes - keep->cap_bytes / 4;
+}
+
+bool keep_is_full(const struct keep *keep)
+{
+	return !keep->unlimited && keep_counts(keep) >= keep->cap_bytes;
+}
+
+bool keep_has_room(const struct keep *keep, size_t size_bytes)
+{
+	size_t counts = keep_counts(keep);
+
+	return keep->unlimited ||
+	       (counts <= keep->cap_bytes && size_bytes <= keep->cap_bytes - counts);
 }
 
 void *keep_alloc(struct keep *keep, size_t size_bytes)
 {
-	bool over = size_bytes > keep->cap_bytes || keep->used_bytes > keep->cap_bytes - size_bytes;
-
-	if (over && !keep->unlimited)
+	if (!keep_has_room(keep, size_bytes))
 		return NULL;
 	return keep_count(keep, calloc(1, size_bytes > 0 ? size_bytes : 1));
 }

@@ -115,8 +115,7 @@ static enum err offsets_check_entry(const struct shard *shard, const struct grou
 		return ERR_OFFSET_METADATA_TOO_LARGE;
 	if (group == NULL)
 		return keep_takes_new(keep) ? ERR_OK : ERR_COORDINATOR_NOT_AVAILABLE;
-	if (keep->used_bytes >= keep->cap_bytes &&
-	    offsets_find(group, entry->topic, entry->partition) == NULL)
+	if (keep_is_full(keep) && offsets_find(group, entry->topic, entry->partition) == NULL)
 		return ERR_COORDINATOR_NOT_AVAILABLE;
 	return ERR_OK;
 }

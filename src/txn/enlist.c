@@ -148,7 +148,7 @@ enum err enlist_add(struct txns *txns, struct moment now, const struct enlist_as
 		len++;
 	if (!fresh && len == ask->len)
 		return ERR_OK; /* it has them all */
-	if (txns->keep->used_bytes >= txns->keep->cap_bytes)
+	if (keep_is_full(txns->keep))
 		return ERR_COORDINATOR_NOT_AVAILABLE;
 	all = enlist_union(&entry->value, ask, fx, &len);
 	record = txns_change(entry, now, fx);

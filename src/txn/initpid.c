@@ -59,7 +59,7 @@ static enum err initpid_create(struct txns *txns, struct moment now, struct init
 {
 	struct txn_record *record;
 
-	if (txns->keep->used_bytes >= txns->keep->cap_bytes)
+	if (keep_is_full(txns->keep))
 		return ERR_COORDINATOR_NOT_AVAILABLE;
 	ask->needs_id = ask->fresh_id == TXN_NO_PRODUCER;
 	if (ask->needs_id)

@@ -167,6 +167,40 @@ static void a_group_too_large_for_the_log_is_an_error(void **state)
 	assert_int_equal(b.err, ERR_UNKNOWN_SERVER_ERROR);
 }
 
+static enum err commit_some(struct world *w, const char *group)
+{
+	enum err err = ERR_OK;
+	struct asker a;
+
+	for (int32_t i = 0; i < 100 && err == ERR_OK; i++) {
+		err = world_commit(w, &a, group, i, i);
+		world_wait(w, &a.sent);
+	}
+	return err;
+}
+
+/* Apache Kafka's groups may be larger than the cap: then they go on, and new ones come. */
+static void r5_what_was_loaded_does_not_count(void **state)
+{
+	struct world *w = *state;
+	struct asker a;
+
+	assert_int_equal(commit_some(w, "one"), ERR_OK);
+	w->coord->keep.cap_bytes = w->coord->keep.used_bytes;
+	assert_int_equal(world_commit(w, &a, "two", 0, 1), ERR_COORDINATOR_NOT_AVAILABLE);
+	world_wait(w, &a.sent);
+	w->memory_max_bytes = w->coord->keep.cap_bytes;
+	world_restart(w);
+	assert_true(w->coord->keep.used_bytes >= w->memory_max_bytes);
+	assert_int_equal(world_commit(w, &a, "one", 100, 1), ERR_OK);
+	world_wait(w, &a.sent);
+	assert_int_equal(world_commit(w, &a, "two", 0, 1), ERR_OK);
+	world_wait(w, &a.sent);
+	assert_int_equal(commit_some(w, "three"), ERR_COORDINATOR_NOT_AVAILABLE);
+	coord_on_resigned(w->coord, w->part);
+	assert_int_equal(w->coord->keep.granted_bytes, 0);
+}
+
 static void deleted_topics_lose_their_offsets(void **state)
 {
 	struct world *w = *state;
@@ -226,6 +260,7 @@ int main(void)
 	    world_test(who_waits_is_told_when_the_partition_goes),
 	    world_test(a_long_list_is_several_batches),
 	    world_test(a_group_too_large_for_the_log_is_an_error),
+	    world_test(r5_what_was_loaded_does_not_count),
 	    world_test(deleted_topics_lose_their_offsets),
 	    world_test(groups_are_listed_described_and_deleted),
 	    cmocka_unit_test(groups_are_placed_as_kafka_places_them),

@@ -32,7 +32,8 @@ struct world {
 	struct partition_rules rules;
 	struct partition *part;
 	struct coord *coord;
-	bool on_workers; /* loads are, from the next election on */
+	bool on_workers;	 /* loads are, from the next election on */
+	size_t memory_max_bytes; /* from then on, too; 0: as it comes */
 };
 
 /* A request as a handler keeps it. */
@@ -99,6 +100,8 @@ static inline void world_elect(struct world *w)
 	w->coord = coord_new(&options);
 	assert_non_null(w->coord);
 	w->coord->cfg.initial_delay_ms = 0;
+	if (w->memory_max_bytes > 0)
+		w->coord->keep.cap_bytes = w->memory_max_bytes;
 	assert_int_equal(partition_lead(w->part, 0, 1), ERR_OK);
 	coord_on_elected(w->coord, w->part, 0);
 }
