@@ -1,12 +1,16 @@
 /*
- * The uniform assignor: keep, give, balance. See assignor.h.
+ * The uniform assignor: keep, trim, give, balance. See assignor.h.
  *
  * keep     each member keeps of its last target what it still subscribes to
- * give     what is free goes to the subscriber that has least, topics with few subscribers first
- * balance  topic by topic, a partition moves from the subscriber that has most to the one that has
- *          least, as long as they differ by two or more; until a whole round moves nothing. Each
- *          move makes the sum of the squared loads smaller, so this ends; the rounds are bounded
- *          nevertheless.
+ * trim     where all subscribe to the same, each gives up what is more than its share; who has one
+ *          more than the others has a first claim on the shares that are greater by one. So no
+ *          more moves than must.
+ * give     what is free goes to the subscriber that has least; first those topics that give each
+ *          of their subscribers most, as Kafka does
+ * balance  topic by topic, in that order, a partition moves from the subscriber that has most to
+ *          the one that has least, as long as they differ by two or more; until a whole round
+ *          moves nothing. Each move makes the sum of the squared loads smaller, so this ends; the
+ *          rounds are bounded nevertheless.
  *
  * A partition is a number here: topics in order, partitions within. Work is in proportion to
  * partitions and subscriptions, and for each partition that moves, to the topic's subscribers.
@@ -27,6 +31,7 @@ struct uniform {
 	int32_t *head;	 /* of each member: its first partition in the topic in hand */
 	size_t *subs_at; /* where a topic's subscribers begin; one more at the end */
 	uint32_t *subs;	 /* members */
+	uint32_t *turns; /* the topics in the order of their turns */
 };
 
 static bool uniform_alloc(struct uniform *u, const struct assignor_spec *spec, struct arena *arena)
@@ -45,6 +50,7 @@ static bool uniform_alloc(struct uniform *u, const struct assignor_spec *spec, s
 	u->head = arena_array(arena, spec->members_len + 1, sizeof(*u->head));
 	u->subs_at = arena_array(arena, spec->topics_len + 2, sizeof(*u->subs_at));
 	u->subs = arena_array(arena, subscriptions + 1, sizeof(*u->subs));
+	u->turns = arena_array(arena, spec->topics_len + 1, sizeof(*u->turns));
 	return !arena->failed;
 }
 
@@ -93,6 +99,102 @@ static void uniform_keep(struct uniform *u, size_t m)
 		u->load[m]++;
 	}
 }
+
+/* -- the order of topics ------------------------------------------------------------------------
+ */
+
+struct uniform_turn {
+	int64_t partitions, subscribers; /* at least one */
+	uint32_t topic;
+};
+
+/* By partitions for each subscriber, most first: what is many evens out later, what is few cannot
+ * even it out. Then by subscribers: who has no choice is served first. */
+static int uniform_turn_compare(const void *left, const void *right)
+{
+	const struct uniform_turn *a = left, *b = right;
+	int64_t each_a = a->partitions * b->subscribers, each_b = b->partitions * a->subscribers;
+
+	if (each_a != each_b)
+		return each_a > each_b ? -1 : 1;
+	if (a->subscribers != b->subscribers)
+		return a->subscribers < b->subscribers ? -1 : 1;
+	return (a->topic > b->topic) - (a->topic < b->topic);
+}
+
+static bool uniform_order(struct uniform *u, struct arena *arena)
+{
+	size_t len = u->spec->topics_len;
+	struct uniform_turn *turns = arena_array(arena, len + 1, sizeof(*turns));
+
+	if (turns == NULL)
+		return false;
+	for (size_t t = 0; t < len; t++) {
+		size_t subscribers = u->subs_at[t + 1] - u->subs_at[t];
+
+		turns[t] =
+		    (struct uniform_turn){u->spec->topics[t].partitions_len,
+					  subscribers > 0 ? (int64_t)subscribers : 1, (uint32_t)t};
+	}
+	qsort(turns, len, sizeof(*turns), uniform_turn_compare);
+	for (size_t i = 0; i < len; i++)
+		u->turns[i] = turns[i].topic;
+	return true;
+}
+
+/* -- trim ---------------------------------------------------------------------------------------
+ */
+
+static bool uniform_are_alike(const struct assignor_spec *spec)
+{
+	const struct assignor_member *first = spec->members;
+
+	for (size_t m = 1; m < spec->members_len; m++)
+		if (spec->members[m].topics_len != first->topics_len ||
+		    (first->topics_len > 0 && memcmp(spec->members[m].topics, first->topics,
+						     first->topics_len * sizeof(uint32_t)) != 0))
+			return false;
+	return spec->members_len > 0;
+}
+
+/* How much each is to have of what all subscribe to; and how many one more. */
+static size_t uniform_share(const struct uniform *u, size_t *extra)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < u->spec->members[0].topics_len; i++)
+		total += (size_t)u->spec->topics[u->spec->members[0].topics[i]].partitions_len;
+	*extra = total % u->spec->members_len;
+	return total / u->spec->members_len;
+}
+
+static void uniform_trim(struct uniform *u)
+{
+	size_t extra, share = uniform_share(u, &extra), *surplus = u->load;
+
+	/* `load` says for a while what each has too much. */
+	for (size_t m = 0; m < u->spec->members_len; m++) {
+		size_t most = share;
+
+		if (u->load[m] > share && extra > 0) {
+			most++;
+			extra--;
+		}
+		surplus[m] = u->load[m] > most ? u->load[m] - most : 0;
+	}
+	for (size_t p = u->first[u->spec->topics_len]; p-- > 0;) {
+		if (u->owner[p] == NOBODY || surplus[u->owner[p]] == 0)
+			continue;
+		surplus[u->owner[p]]--;
+		u->owner[p] = NOBODY;
+	}
+	for (size_t p = 0; p < u->first[u->spec->topics_len]; p++)
+		if (u->owner[p] != NOBODY)
+			u->load[u->owner[p]]++;
+}
+
+/* -- give and balance ---------------------------------------------------------------------------
+ */
 
 /* The subscriber with the least load; of those with a partition in hand, the one with the most. */
 static uint32_t uniform_least(const struct uniform *u, size_t t)
@@ -214,51 +316,33 @@ static enum err uniform_write(const struct uniform *u, struct arena *arena)
 	return ERR_OK;
 }
 
-/* Topics by their number of subscribers: who has no choice is served first. */
-struct uniform_turn {
-	size_t subscribers, topic;
-};
-
-static int uniform_turn_compare(const void *left, const void *right)
+static enum err uniform_assign(struct uniform *u, struct arena *arena)
 {
-	const struct uniform_turn *a = left, *b = right;
+	size_t topics_len = u->spec->topics_len;
+	bool moved = true;
 
-	if (a->subscribers != b->subscribers)
-		return a->subscribers < b->subscribers ? -1 : 1;
-	return (a->topic > b->topic) - (a->topic < b->topic);
-}
-
-static enum err uniform_give_all(struct uniform *u, struct arena *arena)
-{
-	size_t len = u->spec->topics_len;
-	struct uniform_turn *turns = arena_array(arena, len + 1, sizeof(*turns));
-
-	if (turns == NULL)
+	uniform_index(u);
+	if (!uniform_order(u, arena))
 		return ERR_NOMEM;
-	for (size_t t = 0; t < len; t++)
-		turns[t] = (struct uniform_turn){u->subs_at[t + 1] - u->subs_at[t], t};
-	qsort(turns, len, sizeof(*turns), uniform_turn_compare);
-	for (size_t i = 0; i < len; i++)
-		uniform_give(u, turns[i].topic);
-	return ERR_OK;
+	for (size_t m = 0; m < u->spec->members_len; m++)
+		uniform_keep(u, m);
+	if (uniform_are_alike(u->spec))
+		uniform_trim(u);
+	for (size_t i = 0; i < topics_len; i++)
+		uniform_give(u, u->turns[i]);
+	for (int round = 0; round < UNIFORM_ROUNDS_MAX && moved; round++) {
+		moved = false;
+		for (size_t i = 0; i < topics_len; i++)
+			moved = uniform_balance(u, u->turns[i]) || moved;
+	}
+	return uniform_write(u, arena);
 }
 
 enum err assignor_uniform(struct assignor_spec *spec, struct arena *arena)
 {
 	struct uniform u;
-	bool moved = true;
 
 	if (!uniform_alloc(&u, spec, arena))
 		return ERR_NOMEM;
-	uniform_index(&u);
-	for (size_t m = 0; m < spec->members_len; m++)
-		uniform_keep(&u, m);
-	if (uniform_give_all(&u, arena) != ERR_OK)
-		return ERR_NOMEM;
-	for (int round = 0; round < UNIFORM_ROUNDS_MAX && moved; round++) {
-		moved = false;
-		for (size_t t = 0; t < spec->topics_len; t++)
-			moved = uniform_balance(&u, t) || moved;
-	}
-	return uniform_write(&u, arena);
+	return uniform_assign(&u, arena);
 }

@@ -150,6 +150,57 @@ static void uniform_is_sticky(void **state)
 	}
 }
 
+/* Every partition with a random member, or with nobody. */
+static void setting_had(struct setting *s, struct rnd *rnd)
+{
+	struct tp *had[MEMBERS_MAX];
+	size_t len[MEMBERS_MAX] = {0};
+
+	for (size_t m = 0; m < s->spec.members_len; m++)
+		had[m] = arena_array(&s->arena, TOPICS_MAX * PARTS_MAX + 1, sizeof(**had));
+	for (size_t t = 0; t < s->spec.topics_len; t++)
+		for (int32_t p = 0; p < s->topics[t].partitions_len; p++) {
+			size_t m = rnd_below(rnd, s->spec.members_len + 1);
+
+			if (m < s->spec.members_len)
+				had[m][len[m]++] = (struct tp){s->topics[t].id, p, 0};
+		}
+	for (size_t m = 0; m < s->spec.members_len; m++)
+		s->members[m].before = tpset_make(had[m], len[m]);
+}
+
+/* What is to move in a group of one mind, whoever had what, is what somebody had too much. */
+static void r5_uniform_moves_no_more_than_it_must(void **state)
+{
+	struct rnd rnd;
+
+	(void)state;
+	rnd_init_seed(&rnd, 15);
+	for (int round = 0; round < 2000; round++) {
+		size_t total = 0, kept = 0, may_stay = 0, extra, share;
+		struct setting s;
+
+		setting_init(&s, &rnd, true);
+		setting_had(&s, &rnd);
+		for (size_t t = 0; t < s.spec.topics_len; t++)
+			total += (size_t)s.topics[t].partitions_len;
+		share = total / s.spec.members_len;
+		extra = total % s.spec.members_len;
+		assert_int_equal(assignor_uniform(&s.spec, &s.arena), ERR_OK);
+		for (size_t m = 0; m < s.spec.members_len; m++) {
+			struct assignor_member *member = &s.members[m];
+			size_t one_more = member->before.len > share && extra > 0;
+
+			extra -= one_more;
+			may_stay +=
+			    member->before.len < share ? member->before.len : share + one_more;
+			kept += tpset_and(member->before, member->target, &s.arena).len;
+		}
+		assert_int_equal(kept, may_stay);
+		arena_fini(&s.arena);
+	}
+}
+
 /* A log or a classic member may say anything of what was assigned. */
 static void r5_what_does_not_exist_is_not_kept(void **state)
 {
@@ -248,6 +299,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(uniform_is_whole_and_fair),
 	    cmocka_unit_test(uniform_is_sticky),
+	    cmocka_unit_test(r5_uniform_moves_no_more_than_it_must),
 	    cmocka_unit_test(r5_what_does_not_exist_is_not_kept),
 	    cmocka_unit_test(range_is_whole_and_in_ranges),
 	    cmocka_unit_test(range_gives_topics_alike),
