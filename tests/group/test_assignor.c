@@ -4,9 +4,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
+#include "assign_lines.h"
 #include "base/rnd.h"
 #include "group/assignor.h"
 
@@ -294,7 +296,7 @@ static void a_set_is_sorted_and_without_doubles(void **state)
 	assert_false(tpset_contains((struct tpset){set.at + 1, 2}, set));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(uniform_is_whole_and_fair),
@@ -307,5 +309,7 @@ int main(void)
 	    cmocka_unit_test(a_set_is_sorted_and_without_doubles),
 	};
 
+	if (argc > 1 && strcmp(argv[1], "--lines") == 0)
+		return assign_lines();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
