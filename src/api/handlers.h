@@ -5,7 +5,7 @@
 #include "api/api.h"
 
 /* What Kafka says with INVALID_REQUEST where it has nothing of its own to say. */
-#define API_INVALID_REQUEST_TEXT                                                                      \
+#define API_INVALID_REQUEST_TEXT                                                                  \
 	STR("This most likely occurs because of a request being malformed by the client library " \
 	    "or the message was sent to an incompatible broker. See the broker logs for more "    \
 	    "details.")

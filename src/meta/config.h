@@ -129,9 +129,9 @@ void config_free(struct config *cfg);
 /*
  * One setting, before config_finish. A later one of the same name wins. `origin` says where it
  * stood, as "server.properties:12" or "--override". ERR_BADCONFIG with a message that says where,
- * key, what was found and what is allowed; nothing has changed then. Keys that are not in the table are kept
- * (listener.name.*, plug-ins' own) and *unknown is set, so that the caller may warn; `message` then
- * says what of.
+ * key, what was found and what is allowed; nothing has changed then. Keys that are not in the table
+ * are kept (listener.name.*, plug-ins' own) and *unknown is set, so that the caller may warn;
+ * `message` then says what of.
  */
 enum err config_set(struct config *cfg, struct str name, struct str value, const char *origin,
 		    bool *unknown, char message[CONFIG_MESSAGE_SIZE]) must_check;

@@ -211,7 +211,8 @@ static enum err list_change(struct alter *alter, const struct controller_config_
 					   append ? "APPEND" : "SUBTRACT", STR_ARG(change->name)));
 	if (append && change->value.len == 0)
 		return refuse(alter, ERR_INVALID_CONFIG,
-			      arena_printf(alter->arena, "Configuration '%.*s' values must not be empty.",
+			      arena_printf(alter->arena,
+					   "Configuration '%.*s' values must not be empty.",
 					   STR_ARG(change->name)));
 	base = list_base(alter, id, change->name);
 	*value = append ? list_append(alter->arena, base, change->value)

@@ -66,7 +66,7 @@ static void append_finish(struct append *append)
 	append->done(append);
 }
 
-/* What is not committed when the wait is over may have been lost, with the leadership or the disk. */
+/* What is not committed when the wait is over may be lost, with the leadership or the disk. */
 static void append_judge(struct append *append)
 {
 	enum err err;

@@ -3,9 +3,9 @@
 
 #include "base/must.h"
 
-#define SECOND_US   1e6
-#define WAIT_US_MAX (3600 * 1e6) /* of one use: so that no sum overflows, however small the rate \
-				  */
+#define SECOND_US 1e6
+/* Of one use: so that no sum overflows, however small the rate. */
+#define WAIT_US_MAX (3600 * 1e6)
 
 void throttle_init(struct throttle *throttle)
 {

@@ -1,7 +1,7 @@
 /*
  * The checkpoint files of a log directory: recovery-point-offset-checkpoint,
- * log-start-offset-checkpoint, replication-offset-checkpoint, cleaner-offset-checkpoint. Text: "0\n<count>\n" and a line
- * "<topic> <partition> <offset>" for each.
+ * log-start-offset-checkpoint, replication-offset-checkpoint, cleaner-offset-checkpoint. Text:
+ * "0\n<count>\n" and a line "<topic> <partition> <offset>" for each.
  */
 #ifndef STORE_CHECKPOINT_H
 #define STORE_CHECKPOINT_H

@@ -25,7 +25,7 @@ struct logdir {
 	int64_t broker_epoch; /* of the last run, from the mark; -1 unknown */
 	/* As found at start. */
 	struct checkpoint recovery_points, log_starts, high_watermarks, cleaned;
-	struct room room; /* for producers */
+	struct room room;      /* for producers */
 	_Atomic bool cordoned; /* gets no new partitions (cordoned.log.dirs); set by main */
 	/* private */
 	_Atomic bool failed;
