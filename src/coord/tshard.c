@@ -179,10 +179,11 @@ static bool tshard_fill(struct tshard_end *end, struct str id, const struct txn_
 {
 	size_t names_bytes, count = tshard_count(value, &names_bytes);
 	struct marker_part *parts = calloc(1, count * sizeof(*parts) + names_bytes + id.len + 1);
-	char *at = (char *)(parts + count);
+	char *at;
 
 	if (parts == NULL)
 		return false;
+	at = (char *)(parts + count);
 	end->job.parts = parts;
 	end->id = tshard_put(&at, id);
 	for (size_t t = 0; t < value->topics_len; t++) {
