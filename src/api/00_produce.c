@@ -416,7 +416,8 @@ static void produce_run(struct produce *produce, int64_t until_us)
 			return;
 		}
 	}
-	/* What follows may begin now: a Produce joins the gathering, anything else writes it first.
+	/*
+	 * What follows may begin now: a Produce joins the gathering, anything else writes it first.
 	 */
 	if (produce->waiting > 1 && !req->abandoned)
 		req_overlap(req);

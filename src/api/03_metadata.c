@@ -34,8 +34,7 @@ struct metadata {
 	bool create; /* on the control loop: make what is missing */
 };
 
-/* -- brokers ------------------------------------------------------------------------------------
- */
+/* -- brokers ------------------------------------------------------------------------------- */
 
 static bool metadata_brokers(struct metadata *call)
 {
@@ -64,8 +63,7 @@ static bool metadata_brokers(struct metadata *call)
 	return true;
 }
 
-/* -- topics -------------------------------------------------------------------------------------
- */
+/* -- topics -------------------------------------------------------------------------------- */
 
 static bool metadata_partition(struct metadata *call, const struct image_partition *part,
 			       int32_t idx, struct metadata_res_metadata_response_partition *res)
@@ -224,8 +222,7 @@ static void metadata_answer(struct metadata *call)
 	api_end(req);
 }
 
-/* -- creation on demand -------------------------------------------------------------------------
- */
+/* -- creation on demand -------------------------------------------------------------------- */
 
 static bool metadata_is_missing(const struct image *image,
 				const struct metadata_req_metadata_request_topic *ask)

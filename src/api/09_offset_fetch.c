@@ -45,8 +45,7 @@ struct offset_fetch {
 	bool overload;
 };
 
-/* -- the answer ---------------------------------------------------------------------------------
- */
+/* -- the answer ---------------------------------------------------------------------------- */
 
 static bool offset_fetch_put_old_topic(struct held *held, const struct offset_fetch_topic *topic,
 				       enum err err,
@@ -167,8 +166,7 @@ static bool offset_fetch_encode(struct held *held, enum err err)
 	return fits;
 }
 
-/* -- fetching -----------------------------------------------------------------------------------
- */
+/* -- fetching ------------------------------------------------------------------------------ */
 
 /* All that the group has, cut into topics. By id only those that still have one. */
 static bool offset_fetch_all(struct offset_fetch *call, struct offset_fetch_group *group)

@@ -90,7 +90,8 @@ static const uint8_t *create_topics_marks(struct create_topics *call)
 	return names == NULL ? NULL : duplicates_find(arena, names, call->in.topics_len);
 }
 
-/* Duplicates and the metadata log's topic are answered here, and the controller does not see them.
+/*
+ * Duplicates and the metadata log's topic are answered here, and the controller does not see them.
  */
 static bool create_topics_is_ours(const struct create_topics *call, size_t idx)
 {

@@ -132,7 +132,8 @@ static void refuse(struct describe_configs_res_describe_configs_result *out, enu
 	out->error_message = message;
 }
 
-/* A broker or its loggers: by its own id; "" is the default of all brokers, which has no loggers.
+/*
+ * A broker or its loggers: by its own id; "" is the default of all brokers, which has no loggers.
  */
 static enum err
 describe_broker(struct describe *d,

@@ -39,8 +39,7 @@ struct log_dirs_call {
 	struct log_dirs_space *spaces; /* one for each directory */
 };
 
-/* -- one directory ------------------------------------------------------------------------------
- */
+/* -- one directory ------------------------------------------------------------------------- */
 
 static bool log_dirs_has(const struct image_topic *topic, int32_t idx, const struct logdir *logdir)
 {
@@ -98,8 +97,7 @@ static bool log_dirs_topic(const struct image_topic *topic, const bool *asked,
 	return true;
 }
 
-/* -- all of them --------------------------------------------------------------------------------
- */
+/* -- all of them --------------------------------------------------------------------------- */
 
 /* The topics that are asked for and exist, each once. */
 struct log_dirs_topics {
@@ -197,8 +195,7 @@ static bool log_dirs_fill(struct log_dirs_call *call, struct describe_log_dirs_r
 	return true;
 }
 
-/* -- the call -----------------------------------------------------------------------------------
- */
+/* -- the call ------------------------------------------------------------------------------ */
 
 static void log_dirs_ask_disks(struct job *job)
 {

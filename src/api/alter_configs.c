@@ -18,8 +18,7 @@ static void refuse(struct controller_config_resource *resource, enum err err, st
 	resource->message = message;
 }
 
-/* -- twice the same -----------------------------------------------------------------------------
- */
+/* -- twice the same ------------------------------------------------------------------------ */
 
 static int compare_resources(const void *a, const void *b)
 {
@@ -75,8 +74,7 @@ static bool refuse_same_names(struct alter_configs *alter,
 	return true;
 }
 
-/* -- what is wrong with one resource --------------------------------------------------------------
- */
+/* -- what is wrong with one resource ------------------------------------------------------- */
 
 static void refuse_nulls(struct arena *arena, struct controller_config_resource *resource)
 {
@@ -120,8 +118,7 @@ static void refuse_other_broker(struct alter_configs *alter,
 				    node_id, STR_ARG(resource->name)));
 }
 
-/* -- loggers
- * ---------------------------------------------------------------------------------------- */
+/* -- loggers ------------------------------------------------------------------------------- */
 
 static void refuse_logger(struct arena *arena, struct controller_config_resource *resource,
 			  const struct controller_config_change *change)
@@ -165,8 +162,7 @@ static void change_loggers(struct alter_configs *alter, struct controller_config
 			resource->err = ERR_INVALID_CONFIG;
 }
 
-/* -- the way --------------------------------------------------------------------------------------
- */
+/* -- the way ------------------------------------------------------------------------------- */
 
 static bool check_resource(struct alter_configs *alter, struct controller_config_resource *resource)
 {

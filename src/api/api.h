@@ -91,7 +91,8 @@ enum api_home api_home_of(struct bytes frame);
 
 /* -- for handlers --------------------------------------------------------------------------- */
 
-/* The body could not be decoded: logs who, what and why, closes the connection, ends the request.
+/*
+ * The body could not be decoded: logs who, what and why, closes the connection, ends the request.
  */
 void api_malformed(struct req *req, enum err err);
 /* Writes the response header and returns the writer for the body. */

@@ -24,8 +24,7 @@ const struct produce_txn_check *produce_txn_check(const struct produce_txn *txn,
 	return &txn->checks[txn->firsts[topic_idx] + part_idx];
 }
 
-/* -- what is to be asked ------------------------------------------------------------------------
- */
+/* -- what is to be asked ------------------------------------------------------------------- */
 
 /* One producer a request: the first that is seen. */
 static bool produce_txn_is_its(struct produce_txn *txn, const struct batch_header *header)
@@ -99,8 +98,7 @@ static bool produce_txn_make(struct produce_txn *txn)
 	return txn->checks != NULL && txn->asked != NULL && txn->ask.partitions != NULL;
 }
 
-/* -- to the coordinator's loop and back ---------------------------------------------------------
- */
+/* -- to the coordinator's loop and back ---------------------------------------------------- */
 
 static enum err produce_txn_err(const struct produce_txn *txn, enum err err)
 {

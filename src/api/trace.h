@@ -1,4 +1,5 @@
-/* The trace log: what is asked and answered, field by field. Costs one comparison when it is off.
+/*
+ * The trace log: what is asked and answered, field by field. Costs one comparison when it is off.
  */
 #ifndef API_TRACE_H
 #define API_TRACE_H

@@ -26,7 +26,8 @@ void file_close(int fd);
 
 /* All bytes or an error; never partly done without an error. After one the caller cuts back. */
 enum err file_pwrite(int fd, const void *data, size_t len_bytes, off_t pos) must_check;
-/* The iovecs are used up (changed). At most IOV_MAX are written in one call, any number is taken.
+/*
+ * The iovecs are used up (changed). At most IOV_MAX are written in one call, any number is taken.
  */
 enum err file_pwritev(int fd, struct iovec *iov, size_t iov_len, off_t pos) must_check;
 /* Up to len bytes; *got is less only at the end of the file. */

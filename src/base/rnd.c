@@ -38,7 +38,8 @@ uint64_t rnd_next(struct rnd *rnd)
 uint64_t rnd_below(struct rnd *rnd, uint64_t bound)
 {
 	must(bound > 0);
-	/* The high half of a 128-bit product: no division, and a bias below 2^-32 for our bounds.
+	/*
+	 * The high half of a 128-bit product: no division, and a bias below 2^-32 for our bounds.
 	 */
 	return (uint64_t)((unsigned __int128)rnd_next(rnd) * bound >> 64);
 }

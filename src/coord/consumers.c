@@ -11,8 +11,7 @@ static const struct image *consumers_image(const struct coord *coord)
 	return coord->o.controller != NULL ? controller_image(coord->o.controller) : NULL;
 }
 
-/* -- topics -------------------------------------------------------------------------------------
- */
+/* -- topics -------------------------------------------------------------------------------- */
 
 static bool consumers_by_name(void *ctx, struct str name, struct uuid *id, int32_t *partitions_len)
 {
@@ -67,8 +66,7 @@ void consumers_init(struct coord *coord)
 		coord->topics.rack = config_str(coord->o.config, CONFIG_BROKER_RACK);
 }
 
-/* -- settings -----------------------------------------------------------------------------------
- */
+/* -- settings ------------------------------------------------------------------------------ */
 
 /* Kafka takes names of its own assignors as well as their classes'. */
 static struct str consumers_assignor(const struct config *config)
@@ -108,8 +106,7 @@ struct consumer_cfg consumers_cfg(const struct coord *coord, struct str group)
 	return cfg;
 }
 
-/* -- requests -----------------------------------------------------------------------------------
- */
+/* -- requests ------------------------------------------------------------------------------ */
 
 enum err coord_consumer_heartbeat(struct coord *coord, struct coord_call *call,
 				  struct consumer_ask *ask, struct consumer_answer *answer)

@@ -31,8 +31,7 @@ int32_t coord_partition_for(struct str group, int32_t partitions_len)
 	return (hash < 0 ? -hash : hash) % partitions_len;
 }
 
-/* -- deadlines ----------------------------------------------------------------------------------
- */
+/* -- deadlines ----------------------------------------------------------------------------- */
 
 /* A deadline that has moved away leaves the timer as it is: it looks again when it fires. */
 void coord_arm(struct coord *coord)
@@ -67,8 +66,7 @@ static void coord_on_deadline(struct loop_timer *timer)
 	coord_arm(coord);
 }
 
-/* -- life ---------------------------------------------------------------------------------------
- */
+/* -- life ---------------------------------------------------------------------------------- */
 
 static enum migration coord_migration(struct str policy)
 {
@@ -179,8 +177,7 @@ void coord_free(struct coord *coord)
 	free(coord);
 }
 
-/* -- elections ----------------------------------------------------------------------------------
- */
+/* -- elections ----------------------------------------------------------------------------- */
 
 static bool coord_make_place(struct coord *coord, size_t idx)
 {
@@ -279,8 +276,7 @@ void coord_topic_deleted(struct coord *coord, struct str topic, struct uuid topi
 			cshard_topic_deleted(coord->shards[i], topic, topic_id);
 }
 
-/* -- requests -----------------------------------------------------------------------------------
- */
+/* -- requests ------------------------------------------------------------------------------ */
 
 enum err coord_find(struct coord *coord, struct str group, struct cshard **out)
 {
@@ -496,8 +492,7 @@ enum err coord_delete_group(struct coord *coord, struct coord_call *call, struct
 	return err != ERR_OK ? err : coord_finish(shard, call);
 }
 
-/* -- all groups ---------------------------------------------------------------------------------
- */
+/* -- all groups ---------------------------------------------------------------------------- */
 
 enum err coord_list_check(const struct coord *coord)
 {

@@ -139,7 +139,8 @@ bool coord_list_next(const struct coord *coord, struct coord_list_pos *pos,
 		     struct group_listed *out);
 size_t coord_groups_len(const struct coord *coord);
 
-/* Where Kafka puts a group: the absolute value of the hash (not its low bits). partitions_len > 0.
+/*
+ * Where Kafka puts a group: the absolute value of the hash (not its low bits). partitions_len > 0.
  */
 int32_t coord_partition_for(struct str group, int32_t partitions_len);
 

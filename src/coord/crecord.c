@@ -12,8 +12,7 @@
 #define CRECORD_EXPIRE_VERSION 1 /* the only one with an expiry of its own */
 #define CRECORD_GROUP_VERSION  3
 
-/* -- writing ------------------------------------------------------------------------------------
- */
+/* -- writing ------------------------------------------------------------------------------- */
 
 static void crecord_encode_offset(const struct fx_record *record, struct wr *key, struct wr *value)
 {
@@ -95,8 +94,7 @@ void crecord_encode(const struct fx_record *record, struct wr *key, struct wr *v
 	never("kind of record");
 }
 
-/* -- reading ------------------------------------------------------------------------------------
- */
+/* -- reading ------------------------------------------------------------------------------- */
 
 static enum err crecord_decode_offset(struct rd *key, struct rd *value, struct arena *arena,
 				      struct fx_record *record)

@@ -43,8 +43,7 @@ bool crecord_consumer_encodes(enum fx_record_kind kind)
 	return (size_t)kind < ARRAY_LEN(types) && types[kind] != 0;
 }
 
-/* -- writing ------------------------------------------------------------------------------------
- */
+/* -- writing ------------------------------------------------------------------------------- */
 
 /* with_epochs: a tagged list of the epochs in which the partitions were assigned. */
 static void encode_set(struct wr *wr, struct tpset set, bool with_epochs)
@@ -171,8 +170,7 @@ void crecord_consumer_encode(const struct fx_record *record, struct wr *key, str
 		encode_value(record, value);
 }
 
-/* -- reading ------------------------------------------------------------------------------------
- */
+/* -- reading ------------------------------------------------------------------------------- */
 
 bool crecord_consumer_decodes(int16_t type)
 {

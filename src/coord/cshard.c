@@ -5,8 +5,7 @@
 
 #include <stdlib.h>
 
-/* -- its records --------------------------------------------------------------------------------
- */
+/* -- its records --------------------------------------------------------------------------- */
 
 static enum err cshard_record(struct clog *log, const struct record *record, int64_t producer_id,
 			      struct arena *arena)
@@ -98,8 +97,7 @@ enum err cshard_end_txn(struct cshard *shard, const struct marker_job *job,
 	return ERR_OK;
 }
 
-/* -- its life -----------------------------------------------------------------------------------
- */
+/* -- its life ------------------------------------------------------------------------------ */
 
 struct cshard *cshard_new(struct coord *coord, struct partition *part, int32_t leader_epoch)
 {

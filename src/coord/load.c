@@ -19,8 +19,7 @@
 #define LOAD_BATCH_BYTES_MAX  (256u * 1024 * 1024)
 #define LOAD_RECORD_BYTES_MAX (256u * 1024 * 1024) /* of a record's lists, in its arena */
 
-/* -- batches ------------------------------------------------------------------------------------
- */
+/* -- batches ------------------------------------------------------------------------------- */
 
 /* The end of a transaction. */
 static void load_marker(struct clog *log, struct record_iter *iter)
@@ -72,8 +71,7 @@ enum err load_batch(struct clog *log, struct bytes batch, struct codec_scratch *
 	return err != ERR_OK ? err : iter.err;
 }
 
-/* -- slices -------------------------------------------------------------------------------------
- */
+/* -- slices -------------------------------------------------------------------------------- */
 
 /* Whole batches; load.next moves to where the next begins. */
 static enum err load_chunk(struct clog *log, struct bytes chunk)

@@ -30,8 +30,7 @@ void loader_fini(struct coord *coord)
 	loader_forget_gone(coord);
 }
 
-/* -- the end of one -----------------------------------------------------------------------------
- */
+/* -- the end of one ------------------------------------------------------------------------ */
 
 static void loader_tell(const struct clog *log)
 {
@@ -83,8 +82,7 @@ static void loader_finish(struct clog *log)
 	loader_forget_gone(coord);
 }
 
-/* -- slices -------------------------------------------------------------------------------------
- */
+/* -- slices -------------------------------------------------------------------------------- */
 
 static void loader_run(struct job *job)
 {

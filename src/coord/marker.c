@@ -127,8 +127,7 @@ static void marker_write(struct marker_job *job, struct marker_part *to)
 	marker_part_done(to);
 }
 
-/* -- in turns -----------------------------------------------------------------------------------
- */
+/* -- in turns ------------------------------------------------------------------------------ */
 
 static void marker_run(struct coord *coord)
 {

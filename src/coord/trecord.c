@@ -48,8 +48,7 @@ void trecord_encode(const struct txn_record *record, int16_t transaction_version
 	transaction_log_value_encode(&v, value, version);
 }
 
-/* -- reading ------------------------------------------------------------------------------------
- */
+/* -- reading ------------------------------------------------------------------------------- */
 
 static int trecord_cmp_partition(const void *a, const void *b)
 {

@@ -19,8 +19,7 @@ struct tshard_end {
 	TAILQ_ENTRY(tshard_end) link;
 };
 
-/* -- its records --------------------------------------------------------------------------------
- */
+/* -- its records --------------------------------------------------------------------------- */
 
 static enum err tshard_record(struct clog *log, const struct record *record, int64_t producer_id,
 			      struct arena *arena)
@@ -68,8 +67,7 @@ static void tshard_appended(void *ctx, size_t idx, int64_t at)
 	txn->fx.records[idx].at = at;
 }
 
-/* -- ends ---------------------------------------------------------------------------------------
- */
+/* -- ends ---------------------------------------------------------------------------------- */
 
 static void tshard_end_free(struct tshard_end *end)
 {
@@ -216,8 +214,7 @@ static void tshard_begin_end(struct tshard *shard, struct str id, const struct t
 	hold_wait(&shard->log, &end->wait);
 }
 
-/* -- its life -----------------------------------------------------------------------------------
- */
+/* -- its life ------------------------------------------------------------------------------ */
 
 struct tshard *tshard_new(struct coord *coord, struct partition *part, int32_t leader_epoch)
 {

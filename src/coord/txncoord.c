@@ -1,4 +1,5 @@
-/* The transaction coordinator: which shard serves an id, elections, time, requests. See txncoord.h.
+/*
+ * The transaction coordinator: which shard serves an id, elections, time, requests. See txncoord.h.
  */
 #include "base/log.h"
 #include "coord/coord_int.h"
@@ -13,8 +14,7 @@
 
 static const struct str txncoord_topic = {"__transaction_state", 19};
 
-/* -- the finalized transaction.version ----------------------------------------------------------
- */
+/* -- the finalized transaction.version ----------------------------------------------------- */
 
 static void txncoord_look(struct coord *coord)
 {
@@ -26,8 +26,7 @@ static void txncoord_look(struct coord *coord)
 	coord->txn.cfg.version = level < 0 ? 0 : level > VERSION_MAX ? VERSION_MAX : level;
 }
 
-/* -- time ---------------------------------------------------------------------------------------
- */
+/* -- time ---------------------------------------------------------------------------------- */
 
 void txncoord_arm(struct coord *coord)
 {
@@ -118,8 +117,7 @@ static void txncoord_on_deadline(struct loop_timer *timer)
 	txncoord_arm(coord);
 }
 
-/* -- life ---------------------------------------------------------------------------------------
- */
+/* -- life ---------------------------------------------------------------------------------- */
 
 static void txncoord_configure(struct coord *coord)
 {
@@ -174,8 +172,7 @@ void txncoord_fini(struct coord *coord)
 	wr_fini(&coord->txn.batch);
 }
 
-/* -- elections ----------------------------------------------------------------------------------
- */
+/* -- elections ----------------------------------------------------------------------------- */
 
 static bool txncoord_make_place(struct txncoord *txn, size_t idx)
 {
@@ -239,8 +236,7 @@ void txncoord_resigned(struct coord *coord, struct partition *part)
 	txncoord_count_partitions(coord);
 }
 
-/* -- requests -----------------------------------------------------------------------------------
- */
+/* -- requests ------------------------------------------------------------------------------ */
 
 static enum err txncoord_find(struct coord *coord, struct str id, struct tshard **out)
 {
@@ -377,8 +373,7 @@ void txncoord_verify(struct coord *coord, struct txn_call *call, const struct en
 	txncoord_finish(shard, call, err);
 }
 
-/* -- views --------------------------------------------------------------------------------------
- */
+/* -- views --------------------------------------------------------------------------------- */
 
 enum err txncoord_describe(struct coord *coord, struct str id, const struct txn_value **value)
 {

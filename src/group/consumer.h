@@ -82,8 +82,7 @@ enum err consumer_check(const struct shard *shard, struct str group, struct str 
 /* Borrowed until the shard is freed. To be set before the first event. */
 void consumer_set_topics(struct shard *shard, const struct consumer_topics *topics);
 
-/* -- ConsumerGroupDescribe ----------------------------------------------------------------------
- */
+/* -- ConsumerGroupDescribe ----------------------------------------------------------------- */
 
 struct consumer_view_member {
 	struct str id, instance_id, rack_id, client_id, client_host, regex;

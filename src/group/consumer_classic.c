@@ -7,8 +7,7 @@
 #include "group/convert.h"
 #include "group/embedded.h"
 
-/* -- JoinGroup ----------------------------------------------------------------------------------
- */
+/* -- JoinGroup ----------------------------------------------------------------------------- */
 
 struct classic_join {
 	struct cevent ev;
@@ -232,8 +231,7 @@ void consumer_settle_joined(struct shard *shard, struct moment now, struct fx *f
 	answer->join = joined->answer;
 }
 
-/* -- SyncGroup and Heartbeat --------------------------------------------------------------------
- */
+/* -- SyncGroup and Heartbeat --------------------------------------------------------------- */
 
 static enum err classic_find_member(const struct consumer *c, struct str member_id,
 				    struct str instance_id, int32_t generation,

@@ -24,8 +24,7 @@ static enum err refuse(struct heartbeat *hb, enum err err, struct str message)
 
 #define REFUSE(hb, err, ...) refuse(hb, err, arena_printf(&(hb)->ev.fx->arena, __VA_ARGS__))
 
-/* -- the request --------------------------------------------------------------------------------
- */
+/* -- the request --------------------------------------------------------------------------- */
 
 static bool heartbeat_is_blank(struct str s)
 {
@@ -89,8 +88,7 @@ static enum err heartbeat_check(struct heartbeat *hb)
 	return ERR_OK;
 }
 
-/* -- group and member ---------------------------------------------------------------------------
- */
+/* -- group and member ---------------------------------------------------------------------- */
 
 static enum err heartbeat_find_group(struct heartbeat *hb)
 {
@@ -229,8 +227,7 @@ static struct update_told heartbeat_take_about(struct heartbeat *hb)
 	return consumer_told(&hb->ev, &before);
 }
 
-/* -- all of it ----------------------------------------------------------------------------------
- */
+/* -- all of it ----------------------------------------------------------------------------- */
 
 static void heartbeat_answer(struct heartbeat *hb)
 {

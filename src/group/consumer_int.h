@@ -103,8 +103,7 @@ const struct cmember *consumer_owner(const struct consumer *c, const struct tp *
 size_t consumer_members_len(const struct consumer *c);
 struct str consumer_state_name(const struct consumer *c);
 
-/* -- consumer_update.c: a member's word, in either protocol. All but the first three want ev->next.
- */
+/* -- consumer_update.c: a member's word, in either protocol; all but three want ev->next ---- */
 /* For a member that has none: lives as long as the event. */
 struct str consumer_new_id(struct shard *shard, struct fx *fx);
 struct tpset consumer_copy_set(struct fx *fx, struct tpset set);

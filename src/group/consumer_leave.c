@@ -16,8 +16,7 @@ struct cevent consumer_event(struct group *group, struct moment now, struct fx *
 			       .assignment_epoch = group->consumer->assignment_epoch};
 }
 
-/* -- out ----------------------------------------------------------------------------------------
- */
+/* -- out ----------------------------------------------------------------------------------- */
 
 /* With one new epoch for all who leave. */
 static void leave_emit(struct cevent *ev)
@@ -86,8 +85,7 @@ void consumer_leave(struct group *group, struct moment now, struct leave_member 
 		leave_remove(&ev);
 }
 
-/* -- deadlines ----------------------------------------------------------------------------------
- */
+/* -- deadlines ----------------------------------------------------------------------------- */
 
 static void leave_fence(struct cmember *member, struct moment now, struct fx *fx, const char *why)
 {
@@ -123,8 +121,7 @@ void consumer_sync_due(struct cmember *member, struct moment now, struct fx *fx)
 	leave_fence(member, now, fx, "it did not ask for its assignment in time");
 }
 
-/* -- the heartbeat's records are in the log, and so in the state --------------------------------
- */
+/* -- the heartbeat's records are in the log, and so in the state --------------------------- */
 
 static void settle_member(struct cmember *member, struct moment now, int32_t session_ms)
 {

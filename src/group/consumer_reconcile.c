@@ -27,8 +27,7 @@ static bool reconcile_still_owns(const struct reconcile *re, struct tpset revoki
 	return !re->has_owned || tpset_overlaps(re->owned, revoking);
 }
 
-/* -- to what it subscribes ----------------------------------------------------------------------
- */
+/* -- to what it subscribes ----------------------------------------------------------------- */
 
 static int reconcile_compare(const void *a, const void *b)
 {
@@ -67,8 +66,7 @@ static struct tpset reconcile_subscribed(const struct reconcile *re, struct tpse
 	return (struct tpset){list, len};
 }
 
-/* -- the step -----------------------------------------------------------------------------------
- */
+/* -- the step ------------------------------------------------------------------------------ */
 
 static bool reconcile_is_free(const struct cevent *ev, const struct tp *tp)
 {

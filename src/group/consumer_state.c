@@ -6,8 +6,7 @@
 
 #include <stdlib.h>
 
-/* -- copies -------------------------------------------------------------------------------------
- */
+/* -- copies -------------------------------------------------------------------------------- */
 
 static struct tpset consumer_keep_set(struct keep *keep, struct tpset from)
 {
@@ -85,8 +84,7 @@ static struct consumer_about consumer_keep_about(struct keep *keep,
 	return kept;
 }
 
-/* -- members ------------------------------------------------------------------------------------
- */
+/* -- members ------------------------------------------------------------------------------- */
 
 struct cmember *consumer_find(const struct consumer *c, struct str id)
 {
@@ -129,8 +127,7 @@ static struct cmember *consumer_make_member(struct group *group, struct str id)
 	return member;
 }
 
-/* -- who has what -------------------------------------------------------------------------------
- */
+/* -- who has what -------------------------------------------------------------------------- */
 
 #define COWNER_KEY_LEN (sizeof(struct uuid) + sizeof(int32_t))
 _Static_assert(offsetof(struct tp, epoch) == COWNER_KEY_LEN, "the key is the first of tp");
@@ -265,8 +262,7 @@ static void consumer_drop_member(struct cmember *member)
 	keep_free(shard->keep, member);
 }
 
-/* -- patterns -----------------------------------------------------------------------------------
- */
+/* -- patterns ------------------------------------------------------------------------------ */
 
 static void consumer_drop_regex(struct group *group, struct cregex *regex)
 {
@@ -299,8 +295,7 @@ static void consumer_set_regex(struct group *group, const struct consumer_record
 	HASH_ADD_KEYPTR(hh, group->consumer->regexes, regex->regex.ptr, regex->regex.len, regex);
 }
 
-/* -- the group ----------------------------------------------------------------------------------
- */
+/* -- the group ----------------------------------------------------------------------------- */
 
 void consumer_clear(struct group *group)
 {

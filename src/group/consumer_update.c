@@ -5,8 +5,7 @@
 #include "base/clock.h"
 #include "group/consumer_int.h"
 
-/* -- the member as it will be -------------------------------------------------------------------
- */
+/* -- the member as it will be -------------------------------------------------------------- */
 
 struct str consumer_new_id(struct shard *shard, struct fx *fx)
 {
@@ -107,8 +106,7 @@ enum err consumer_check_room(const struct cevent *ev, struct str member_id)
 	return keep_is_full(keep) ? ERR_COORDINATOR_NOT_AVAILABLE : ERR_OK;
 }
 
-/* -- what it says of itself ---------------------------------------------------------------------
- */
+/* -- what it says of itself ---------------------------------------------------------------- */
 
 static bool update_same_about(const struct consumer_about *a, const struct consumer_about *b)
 {
@@ -138,8 +136,7 @@ struct update_told consumer_told(struct cevent *ev, const struct consumer_about 
 				    .subscription = changed || is_new};
 }
 
-/* -- epochs -------------------------------------------------------------------------------------
- */
+/* -- epochs -------------------------------------------------------------------------------- */
 
 void consumer_bump(struct cevent *ev, bool subscription_changed)
 {

@@ -11,8 +11,7 @@
 /* Of all members' subscriptions: read, they may be many times as large. */
 #define CONVERT_MAX_BYTES ((size_t)32 << 20)
 
-/* -- upgrade ------------------------------------------------------------------------------------
- */
+/* -- upgrade ------------------------------------------------------------------------------- */
 
 struct upgrade {
 	struct cevent *ev;
@@ -215,8 +214,7 @@ void convert_drop(struct fx *fx)
 	keep_free(scratch->shard->keep, scratch);
 }
 
-/* -- downgrade ----------------------------------------------------------------------------------
- */
+/* -- downgrade ----------------------------------------------------------------------------- */
 
 /* What shard_settle must know: of the record a member takes over one protocol only. */
 struct fx_downgraded {
@@ -347,8 +345,7 @@ void convert_downgrade(struct cevent *ev, const char *why)
 		STR_ARG(ev->group_id), len);
 }
 
-/* -- the outcome --------------------------------------------------------------------------------
- */
+/* -- the outcome --------------------------------------------------------------------------- */
 
 /* Who waits in the classic group joins again, and finds the other kind. */
 void convert_settle_begin(struct shard *shard, struct fx *fx)

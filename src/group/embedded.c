@@ -18,8 +18,7 @@ static bool embedded_version(struct rd *rd, int *version)
 	return rd->err == ERR_OK && *version >= 0;
 }
 
-/* -- reading ------------------------------------------------------------------------------------
- */
+/* -- reading ------------------------------------------------------------------------------- */
 
 /* In both messages a topic is its name and its partitions. */
 #define NAMED_PARTITIONS     struct consumer_protocol_subscription_topic_partition
@@ -93,8 +92,7 @@ bool embedded_read_assignment(struct bytes assignment, const struct consumer_top
 	return true;
 }
 
-/* -- writing ------------------------------------------------------------------------------------
- */
+/* -- writing ------------------------------------------------------------------------------- */
 
 /* The topic's name; null when it is gone. */
 static struct str embedded_name(const struct consumer_topics *view, struct uuid id)

@@ -31,8 +31,7 @@ static enum err join_check(const struct shard *shard, const struct join_ask *ask
 	return ERR_OK;
 }
 
-/* -- members come in ----------------------------------------------------------------------------
- */
+/* -- members come in ----------------------------------------------------------------------- */
 
 static enum err join_add(struct group *group, struct moment now, const struct join_ask *ask,
 			 struct str id, struct fx *fx)
@@ -149,8 +148,7 @@ static enum err join_new(struct group *group, struct moment now, const struct jo
 	return join_add(group, now, ask, id, fx);
 }
 
-/* -- members come again -------------------------------------------------------------------------
- */
+/* -- members come again -------------------------------------------------------------------- */
 
 static enum err join_again(struct group *group, struct moment now, const struct join_ask *ask,
 			   struct fx *fx)
@@ -171,7 +169,8 @@ static enum err join_again(struct group *group, struct moment now, const struct 
 	    protocols_equal(member->protocols, member->protocols_len, ask->protocols,
 			    ask->protocols_len) &&
 	    !(group_is(group, STATE_STABLE) && member == group->leader)) {
-		/* It missed its answer: nothing new. A leader of a stable group wants a rebalance.
+		/*
+		 * It missed its answer: nothing new. A leader of a stable group wants a rebalance.
 		 */
 		rebalance_answer(member, ask->who, member == group->leader, fx);
 		return ERR_OK;
@@ -234,8 +233,7 @@ static void join_existing(struct group *group, struct moment now, const struct j
 		join_refuse(ask, err, fx);
 }
 
-/* -- the group comes to be ----------------------------------------------------------------------
- */
+/* -- the group comes to be ----------------------------------------------------------------- */
 
 static void join_emit_new(const struct group *group, struct fx *fx)
 {

@@ -12,8 +12,7 @@ static void member_count_protocols(struct member *member, bool add)
 			member->protocols_len, add);
 }
 
-/* -- finding ------------------------------------------------------------------------------------
- */
+/* -- finding ------------------------------------------------------------------------------- */
 
 struct member *member_find(const struct group *group, struct str id)
 {
@@ -59,8 +58,7 @@ struct str member_new_id(struct rnd *rnd, struct str prefix, struct arena *arena
 	    b[11], b[12], b[13], b[14], b[15]);
 }
 
-/* -- adding and removing ------------------------------------------------------------------------
- */
+/* -- adding and removing ------------------------------------------------------------------- */
 
 /* Copies s; false if that failed (a null stays null and is no failure). */
 static bool member_keep_str(struct keep *keep, struct str s, struct str *out)
@@ -176,8 +174,7 @@ bool member_update(struct member *member, const struct join_ask *ask)
 	return true;
 }
 
-/* -- requests that wait -------------------------------------------------------------------------
- */
+/* -- requests that wait -------------------------------------------------------------------- */
 
 void *member_take_join(struct member *member)
 {
@@ -213,8 +210,7 @@ void member_set_sync(struct member *member, void *who, struct fx *fx)
 	member->sync_who = who;
 }
 
-/* -- sessions -----------------------------------------------------------------------------------
- */
+/* -- sessions ------------------------------------------------------------------------------ */
 
 void member_arm(struct member *member, struct moment now, int32_t timeout_ms)
 {
@@ -238,8 +234,7 @@ void member_expired(struct member *member, struct moment now, struct fx *fx)
 		rebalance_complete(group, now, fx);
 }
 
-/* -- ids given out ------------------------------------------------------------------------------
- */
+/* -- ids given out ------------------------------------------------------------------------- */
 
 struct pending *pending_find(const struct group *group, struct str id)
 {

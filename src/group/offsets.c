@@ -5,8 +5,7 @@
 #include "group/consumer_int.h"
 #include "group/jstr.h"
 
-/* -- commit -------------------------------------------------------------------------------------
- */
+/* -- commit -------------------------------------------------------------------------------- */
 
 static enum err offsets_check_classic(struct group *group, struct moment now,
 				      const struct commit_ask *ask)
@@ -155,8 +154,7 @@ enum err offsets_commit(struct shard *shard, struct moment now, const struct com
 	return ERR_OK;
 }
 
-/* -- fetch --------------------------------------------------------------------------------------
- */
+/* -- fetch --------------------------------------------------------------------------------- */
 
 static void offsets_show(const struct partition_offset *of, bool stable, struct uuid topic_id,
 			 struct offset_entry *out)
@@ -231,8 +229,7 @@ enum err offsets_fetch_all(const struct shard *shard, struct str group_id, bool 
 	return ERR_OK;
 }
 
-/* -- deletion -----------------------------------------------------------------------------------
- */
+/* -- deletion ------------------------------------------------------------------------------ */
 
 void offsets_emit_tombstone(const struct partition_offset *of, struct fx *fx)
 {

@@ -111,8 +111,7 @@ void offsets_put(struct group *group, const struct fx_record *record)
 	of->at = record->at;
 }
 
-/* -- transactions -------------------------------------------------------------------------------
- */
+/* -- transactions -------------------------------------------------------------------------- */
 
 static struct txn *offsets_make_txn(struct shard *shard, int64_t producer_id)
 {
@@ -162,8 +161,7 @@ void offsets_put_pending(struct group *group, int64_t producer_id, const struct 
 	pending->at = record->at;
 }
 
-/* -- forgetting ---------------------------------------------------------------------------------
- */
+/* -- forgetting ---------------------------------------------------------------------------- */
 
 /* Frees the partition's entry if it says nothing any more, and the topic's and group's with it. */
 static void offsets_drop_if_void(struct partition_offset *of)

@@ -2,8 +2,7 @@
 #include "group/protocols.h"
 #include "group/jstr.h"
 
-/* -- lists --------------------------------------------------------------------------------------
- */
+/* -- lists --------------------------------------------------------------------------------- */
 
 struct join_protocol *protocols_copy(struct keep *keep, const struct join_protocol *list,
 				     size_t len)
@@ -55,8 +54,7 @@ struct bytes protocols_metadata(const struct join_protocol *list, size_t len, st
 	return BYTES_NULL;
 }
 
-/* -- the count ----------------------------------------------------------------------------------
- */
+/* -- the count ----------------------------------------------------------------------------- */
 
 static struct protocol_count *protocols_find(const struct protocol_count *all, struct str name)
 {
@@ -137,8 +135,7 @@ bool protocols_share(const struct protocol_count *all, size_t members,
 	return protocols_common(all, members, list, len) != NULL;
 }
 
-/* -- the vote -----------------------------------------------------------------------------------
- */
+/* -- the vote ------------------------------------------------------------------------------ */
 
 bool protocols_vote(struct protocol_count *all, size_t members, const struct join_protocol *list,
 		    size_t len)

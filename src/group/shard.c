@@ -188,8 +188,7 @@ enum err shard_delete_group(struct shard *shard, struct str id, struct fx *fx)
 	return ERR_OK;
 }
 
-/* -- deadlines and the outcome of appends -------------------------------------------------------
- */
+/* -- deadlines and the outcome of appends -------------------------------------------------- */
 
 struct shard *deadline_shard(struct deadline *d)
 {

@@ -59,8 +59,7 @@ void shard_serve(struct shard *shard, struct keep *keep, struct deadlines *deadl
 void shard_set_user(struct shard *shard, void *user);
 void *shard_user(const struct shard *shard);
 
-/* -- joining and leaving ------------------------------------------------------------------------
- */
+/* -- joining and leaving ------------------------------------------------------------------- */
 
 struct join_ask {
 	void *who;				  /* comes back in the answer */
@@ -109,8 +108,7 @@ struct leave_member {
 enum err leave_handle(struct shard *shard, struct moment now, struct str group,
 		      struct leave_member *members, size_t members_len, struct fx *fx) must_check;
 
-/* -- offsets ------------------------------------------------------------------------------------
- */
+/* -- offsets ------------------------------------------------------------------------------- */
 
 struct offset_entry {
 	struct str topic;
@@ -153,8 +151,7 @@ enum err offsets_delete(struct shard *shard, struct str group, struct offset_ent
 void offsets_topic_deleted(struct shard *shard, struct str topic, struct uuid topic_id,
 			   struct fx *fx);
 
-/* -- views and deletion -------------------------------------------------------------------------
- */
+/* -- views and deletion -------------------------------------------------------------------- */
 
 struct group_view_member {
 	struct str id, instance_id, client_id, client_host;
@@ -185,8 +182,7 @@ size_t shard_groups_len(const struct shard *shard);
 /* DeleteGroups: tombstones for the group and its offsets. */
 enum err shard_delete_group(struct shard *shard, struct str group, struct fx *fx) must_check;
 
-/* -- time, log and shell ------------------------------------------------------------------------
- */
+/* -- time, log and shell ------------------------------------------------------------------- */
 
 /* Of a deadline that is due: its shard, for its log. */
 struct shard *deadline_shard(struct deadline *d);

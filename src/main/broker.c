@@ -67,8 +67,7 @@ struct broker {
 	enum err err;
 };
 
-/* -- loops ---------------------------------------------------------------------------------------
- */
+/* -- loops --------------------------------------------------------------------------------- */
 
 static size_t broker_io_loops(const struct config *config)
 {
@@ -100,8 +99,7 @@ static enum err broker_make_loops(struct broker *broker)
 	return err;
 }
 
-/* -- the directories -----------------------------------------------------------------------------
- */
+/* -- the directories ----------------------------------------------------------------------- */
 
 static void broker_on_dirty(void *ctx)
 {
@@ -281,8 +279,7 @@ static enum err broker_listen(struct broker *broker, bool with_network)
 			   broker->control.api.loop, with_network);
 }
 
-/* -- the controller and the coordinator -----------------------------------------------------------
- */
+/* -- the controller and the coordinator ---------------------------------------------------- */
 
 static enum err broker_open_metadata(struct broker *broker)
 {
@@ -364,8 +361,7 @@ static enum err broker_lead(struct broker *broker)
 	return controller_start(broker->controller);
 }
 
-/* -- stopping -------------------------------------------------------------------------------------
- */
+/* -- stopping ------------------------------------------------------------------------------ */
 
 static void broker_on_handed_on(struct controller_wait *wait, enum err err)
 {
@@ -536,7 +532,8 @@ static enum err broker_close_logs(struct broker *broker)
 
 enum err broker_run(struct broker *broker)
 {
-	/* What the start has used of the heap lies between what stays, so only this gives it back.
+	/*
+	 * What the start has used of the heap lies between what stays, so only this gives it back.
 	 */
 	malloc_trim(0);
 	log_info("broker", "node %d is ready", config_node_id(broker->config));
@@ -554,8 +551,7 @@ enum err broker_run(struct broker *broker)
 	return broker->err;
 }
 
-/* -- starting -------------------------------------------------------------------------------------
- */
+/* -- starting ------------------------------------------------------------------------------ */
 
 static void broker_on_load_wait(struct ev_loop *ev, ev_timer *timer, int events)
 {
@@ -617,8 +613,7 @@ enum err broker_new(const struct config *config, const struct clock *clock, bool
 	return err;
 }
 
-/* -- without a network ----------------------------------------------------------------------------
- */
+/* -- without a network --------------------------------------------------------------------- */
 
 struct loop *broker_loop(struct broker *broker)
 {

@@ -38,7 +38,8 @@ enum err dirs_open(struct dirs *dirs, const struct config *config,
 		   const struct clock *clock) must_check;
 void dirs_close(struct dirs *dirs);
 
-/* ctx is the dirs: formats what is new, if the metadata allows it. For controller_options.on_read.
+/*
+ * ctx is the dirs: formats what is new, if the metadata allows it. For controller_options.on_read.
  */
 enum err dirs_on_read(void *ctx, const struct image *img) must_check;
 

@@ -99,8 +99,7 @@ static void replicas_configure(struct replicas *replicas, const struct image *im
 	}
 }
 
-/* -- the controller's hooks ----------------------------------------------------------------------
- */
+/* -- the controller's hooks ---------------------------------------------------------------- */
 
 /* Kafka's rule: the fewest partitions. Of those that are online, not cordoned, and have not refused
  * this one. */

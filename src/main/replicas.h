@@ -54,7 +54,8 @@ void replicas_dir_failed(struct replicas *replicas, const struct logdir *logdir)
 /* ctx is the replicas. */
 struct controller_hooks replicas_hooks(struct replicas *replicas);
 
-/* The loops have ended: partitions are closed by the checkpointer, releases are nothing any more.
+/*
+ * The loops have ended: partitions are closed by the checkpointer, releases are nothing any more.
  */
 void replicas_end(struct replicas *replicas);
 

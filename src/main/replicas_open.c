@@ -19,7 +19,8 @@
 static struct plog_open_args replicas_open_args(const struct found *found)
 {
 	const struct logdir *logdir = found->place->logdir;
-	/* Where a cleaner has been, holes are no damage: better too much of that than too little.
+	/*
+	 * Where a cleaner has been, holes are no damage: better too much of that than too little.
 	 */
 	int64_t cleaned = checkpoint_get(&logdir->cleaned, found->topic, found->idx, 0);
 

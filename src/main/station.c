@@ -7,7 +7,8 @@
 #include "partition/append_turn.h"
 #include "record/codec.h"
 
-/* The most memory for a batch that must be decompressed whole: raw snappy, zstd of a wide window.
+/*
+ * The most memory for a batch that must be decompressed whole: raw snappy, zstd of a wide window.
  */
 #define SCRATCH_BYTES_MAX (64u * 1024 * 1024)
 

@@ -117,7 +117,8 @@ static bool is_removed(struct str name)
 	return false;
 }
 
-/* listener.name.NAME.KEY, and listener.name.NAME.MECHANISM.KEY for SASL: only the end matters here.
+/*
+ * listener.name.NAME.KEY, and listener.name.NAME.MECHANISM.KEY for SASL: only the end matters here.
  */
 enum config_id config_find_prefixed(struct str name)
 {

@@ -179,7 +179,8 @@ bool config_has_static_voters(const struct config *cfg);
 
 struct image; /* meta/image.h */
 
-/* A broker's setting now: this broker's record, else the cluster default's, else the one at start.
+/*
+ * A broker's setting now: this broker's record, else the cluster default's, else the one at start.
  */
 struct str config_dynamic_str(const struct config *cfg, const struct image *image,
 			      enum config_id id);

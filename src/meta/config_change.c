@@ -132,8 +132,7 @@ enum err config_check_change(const struct config *cfg, enum config_resource reso
 	return config_check(id, pair.value, message);
 }
 
-/* -- several settings together -------------------------------------------------------------------
- */
+/* -- several settings together ------------------------------------------------------------- */
 
 static struct str pair_find(const struct config_pair *pairs, size_t len, enum config_id id)
 {
@@ -233,7 +232,8 @@ static enum err group_together(const struct config *cfg, const struct image *ima
 	return ERR_OK;
 }
 
-/* KIP-966: while eligible leader replicas are kept, min.insync.replicas of all brokers must stand.
+/*
+ * KIP-966: while eligible leader replicas are kept, min.insync.replicas of all brokers must stand.
  */
 static enum err broker_together(const struct image *image, struct str resource_name,
 				const struct config_pair *pairs, size_t pairs_len, char *message)

@@ -188,8 +188,7 @@ static void value_from_synonyms(struct describe *d, struct config_value *value, 
 		value->value = STR_NULL;
 }
 
-/* -- brokers ------------------------------------------------------------------------------------
- */
+/* -- brokers ------------------------------------------------------------------------------- */
 
 static bool is_set_anywhere(const struct describe *d, struct str name)
 {
@@ -307,8 +306,7 @@ static enum err describe_cluster(struct describe *d)
 	return ERR_OK;
 }
 
-/* -- topics, groups, client metrics ---------------------------------------------------------------
- */
+/* -- topics, groups, client metrics -------------------------------------------------------- */
 
 static bool topic_number(enum config_id id, const struct topic_config *config, int64_t *number)
 {

@@ -22,8 +22,7 @@ static void put(struct config *cfg, enum config_id id, struct str text, const ch
 	must(config_parse(id, text, &cell->parsed, message) == ERR_OK);
 }
 
-/* -- identity and quorum ------------------------------------------------------------------------
- */
+/* -- identity and quorum ------------------------------------------------------------------- */
 
 /* broker.id is the older name of node.id, and takes what that takes where it is given. A file
  * without either, or without roles, is a lone node's. */
@@ -138,8 +137,7 @@ static enum err finish_bootstrap(const struct config *cfg, char *message)
 	return ERR_OK;
 }
 
-/* -- directories --------------------------------------------------------------------------------
- */
+/* -- directories --------------------------------------------------------------------------- */
 
 static enum err add_dir(struct config *cfg, enum config_id id, struct str dir, char *message)
 {
@@ -173,8 +171,7 @@ static enum err finish_dirs(struct config *cfg, char *message)
 	return err != ERR_OK || cfg->metadata_log_dir != NULL ? err : ERR_NOMEM;
 }
 
-/* -- limits -------------------------------------------------------------------------------------
- */
+/* -- limits -------------------------------------------------------------------------------- */
 
 /* The row that log.retention.ms and its like take their value from. */
 static enum config_id first_set(const struct config *cfg, enum config_id topic_row)

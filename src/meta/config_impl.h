@@ -62,8 +62,7 @@ enum err config_complain(const struct config *cfg, enum config_id id,
 			 char message[CONFIG_MESSAGE_SIZE], const char *format, ...)
     __attribute__((format(printf, 4, 5))) must_check;
 
-/* -- config_dynamic.c: what a broker allows its groups ------------------------------------------
- */
+/* -- config_dynamic.c: what a broker allows its groups ------------------------------------- */
 
 struct config_bound {
 	enum config_id id;	  /* the group's row */

@@ -34,8 +34,7 @@ const char *config_inter_broker_listener(const struct config *cfg)
 	return cfg->inter_broker_listener;
 }
 
-/* -- one endpoint: NAME://host:port -------------------------------------------------------------
- */
+/* -- one endpoint: NAME://host:port -------------------------------------------------------- */
 
 struct endpoint {
 	struct str name, host;
@@ -104,8 +103,7 @@ static struct config_listener *find(struct config *cfg, struct str name)
 	return NULL;
 }
 
-/* -- listener.security.protocol.map -------------------------------------------------------------
- */
+/* -- listener.security.protocol.map -------------------------------------------------------- */
 
 static bool protocol_of(struct str text, enum config_security *out)
 {
@@ -147,7 +145,8 @@ static enum err map_check(const struct config *cfg, char *message)
 	return ERR_OK;
 }
 
-/* A controller's listener needs no entry as long as the map is Kafka's own: it is PLAINTEXT then.
+/*
+ * A controller's listener needs no entry as long as the map is Kafka's own: it is PLAINTEXT then.
  */
 static bool map_find(const struct config *cfg, struct str listener, bool controller,
 		     enum config_security *protocol)
@@ -170,8 +169,7 @@ static bool map_find(const struct config *cfg, struct str listener, bool control
 	return found;
 }
 
-/* -- listeners ------------------------------------------------------------------------------------
- */
+/* -- listeners ----------------------------------------------------------------------------- */
 
 static bool is_ipv6(const char *host)
 {
@@ -265,8 +263,7 @@ static enum err listeners_roles(const struct config *cfg, char *message)
 	return ERR_OK;
 }
 
-/* -- advertised.listeners -------------------------------------------------------------------------
- */
+/* -- advertised.listeners ------------------------------------------------------------------ */
 
 /*
  * What Kafka advertises for a listener without a host: the name that the resolver gives this
@@ -357,8 +354,7 @@ static enum err advertised_from_listeners(struct config *cfg, char *message)
 	return ERR_OK;
 }
 
-/* -- inter.broker.listener.name
- * --------------------------------------------------------------------- */
+/* -- inter.broker.listener.name ------------------------------------------------------------ */
 
 static enum err inter_broker(struct config *cfg, char *message)
 {

@@ -26,7 +26,8 @@ struct config_listener {
 
 /* In the order of `listeners`. */
 const struct config_listener *config_listeners(const struct config *cfg, size_t *len);
-/* The name that other brokers would use: inter.broker.listener.name, or the one with its protocol.
+/*
+ * The name that other brokers would use: inter.broker.listener.name, or the one with its protocol.
  */
 const char *config_inter_broker_listener(const struct config *cfg);
 

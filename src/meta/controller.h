@@ -40,7 +40,8 @@ struct controller_hooks {
 	struct partition *(*on_partition_new)(void *ctx, const struct image *img,
 					      const struct image_topic *topic, int32_t idx,
 					      const struct image_partition *part, struct uuid *dir);
-	/* This broker leads the partition from now on, in this leader epoch. Also for a new epoch.
+	/*
+	 * This broker leads the partition from now on, in this leader epoch. Also for a new epoch.
 	 */
 	void (*on_elected)(void *ctx, struct partition *local, const struct image_topic *topic,
 			   int32_t idx, const struct image_partition *part);
@@ -55,7 +56,8 @@ struct controller_hooks {
 	/* A dynamic config of this resource changed. */
 	void (*on_config)(void *ctx, const struct image *img, enum image_config_type type,
 			  struct str name);
-	/* The metadata log failed: nothing can be changed any more. The broker must stop, exit 1.
+	/*
+	 * The metadata log failed: nothing can be changed any more. The broker must stop, exit 1.
 	 */
 	void (*on_failed)(void *ctx, enum err err);
 	/* Is there space for new partitions' files? A topic must not be, and have no log. */

@@ -183,7 +183,8 @@ static void fill_sets(struct run *run, struct partition_change_record *m)
 	}
 }
 
-/* The last leader is kept when the ISR becomes empty, and forgotten when there is a leader again.
+/*
+ * The last leader is kept when the ISR becomes empty, and forgotten when there is a leader again.
  */
 static void fill_last_known(struct run *run, struct partition_change_record *m)
 {

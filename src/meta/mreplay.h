@@ -35,7 +35,8 @@ struct mreplay {
 enum err mreplay_init(struct mreplay *replay, struct str cluster_id) must_check;
 void mreplay_fini(struct mreplay *replay);
 
-/* One whole batch; checks its CRC. Errors as image_apply, or ERR_CORRUPT_MESSAGE; with a message.
+/*
+ * One whole batch; checks its CRC. Errors as image_apply, or ERR_CORRUPT_MESSAGE; with a message.
  */
 enum err mreplay_batch(struct mreplay *replay, struct bytes batch) must_check;
 /* Batches one behind the other; what is left must be nothing. */

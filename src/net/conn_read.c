@@ -210,7 +210,8 @@ void conn_read_rest(struct conn *conn)
 
 	if (conn->waits_on != NULL || (rest->len == 0 && !conn->is_admitted))
 		return;
-	/* Only the size may have been there: then nothing is kept, and anything does for a pointer.
+	/*
+	 * Only the size may have been there: then nothing is kept, and anything does for a pointer.
 	 */
 	used = conn_read_parse(conn, rest->buf != NULL ? rest->buf + rest->pos : conn->size,
 			       rest->len);

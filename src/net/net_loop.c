@@ -57,7 +57,8 @@ static void net_loop_work(struct loop_task *task)
 	struct net_loop *nl = container_of(task, struct net_loop, task);
 	struct conn *conn;
 
-	/* Once behind the tasks of this turn: appends that they write are answered with this call.
+	/*
+	 * Once behind the tasks of this turn: appends that they write are answered with this call.
 	 */
 	if (!nl->has_yielded) {
 		nl->has_yielded = true;

@@ -88,8 +88,7 @@ static enum err offsets_write(const struct offsets *offsets, struct logdir *logd
 	return logdir_checkpoint(logdir, &files);
 }
 
-/* -- while the broker runs ----------------------------------------------------------------------
- */
+/* -- while the broker runs ----------------------------------------------------------------- */
 
 static struct logdir *checkpointer_dir(const struct partition *part)
 {
@@ -338,8 +337,7 @@ void checkpointer_write(struct checkpointer *ckpt, struct checkpointer_wait *wai
 		checkpointer_start(ckpt);
 }
 
-/* -- the clean end ------------------------------------------------------------------------------
- */
+/* -- the clean end ------------------------------------------------------------------------- */
 
 static enum err checkpointer_close_one(struct partition *part, bool synced, struct offsets *offsets)
 {

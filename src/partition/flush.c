@@ -1,4 +1,5 @@
-/* Which partitions are dirty and since when: a list by deadline and one timer, on the control loop.
+/*
+ * Which partitions are dirty and since when: a list by deadline and one timer, on the control loop.
  */
 #include "partition/flush.h"
 
@@ -81,8 +82,7 @@ static void flusher_flush(struct flush_entry *entry)
 	partition_unref(part);
 }
 
-/* -- sweeps -------------------------------------------------------------------------------------
- */
+/* -- sweeps -------------------------------------------------------------------------------- */
 
 struct sweep {
 	struct job job;
@@ -140,7 +140,8 @@ static void sweep_run(struct job *job)
 	free(sweep);
 }
 
-/* Takes what is due, up to SWEEP_MAX; NULL when it is few, or memory is out: then each for itself.
+/*
+ * Takes what is due, up to SWEEP_MAX; NULL when it is few, or memory is out: then each for itself.
  */
 static struct sweep *flusher_sweep(struct flusher *flusher, int64_t now)
 {

@@ -201,7 +201,8 @@ bool partition_wait_committed(struct partition *part, struct waiter *waiter, int
 	must_be(part, PARTITION_MAGIC);
 	waiter->offset = offset;
 	waiter->for_data = false;
-	/* The high watermark is published before this lock is taken for the wake: none is missed.
+	/*
+	 * The high watermark is published before this lock is taken for the wake: none is missed.
 	 */
 	pthread_mutex_lock(&part->wait_lock);
 	wait = !partition_is_committed(part, offset) && !partition_is_over(part);

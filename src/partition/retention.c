@@ -27,8 +27,7 @@ struct retention {
 	bool walk_dropped; /* any, in this walk */
 };
 
-/* -- one slice ----------------------------------------------------------------------------------
- */
+/* -- one slice ----------------------------------------------------------------------------- */
 
 static void retention_run(struct job *job)
 {
@@ -58,8 +57,7 @@ static void retention_slice_done(struct job *job)
 	retention_go_on(retention);
 }
 
-/* -- the walk -----------------------------------------------------------------------------------
- */
+/* -- the walk ------------------------------------------------------------------------------ */
 
 static void retention_durable(struct checkpointer_wait *wait, enum err err);
 
@@ -162,8 +160,7 @@ static void retention_on_time(struct loop_timer *timer)
 	retention_check(container_of(timer, struct retention, timer));
 }
 
-/* -- life ---------------------------------------------------------------------------------------
- */
+/* -- life ---------------------------------------------------------------------------------- */
 
 struct retention *retention_new(const struct retention_options *options)
 {

@@ -30,8 +30,7 @@ struct space {
 	int64_t *look; /* room_look's */
 };
 
-/* -- the budget: on a worker --------------------------------------------------------------------
- */
+/* -- the budget: on a worker --------------------------------------------------------------- */
 
 /* A heap by age: the log whose front is the oldest is first. */
 struct space_front {
@@ -112,8 +111,7 @@ static int64_t space_budget(struct space *space)
 	return max_bytes - (size_bytes - space->dropped.bytes);
 }
 
-/* -- the floor: on a worker ---------------------------------------------------------------------
- */
+/* -- the floor: on a worker ---------------------------------------------------------------- */
 
 static int64_t space_above_floor(const struct space *space, const struct logdir *logdir)
 {
@@ -146,8 +144,7 @@ static void space_run(struct job *job)
 	}
 }
 
-/* -- on the control loop ------------------------------------------------------------------------
- */
+/* -- on the control loop ------------------------------------------------------------------- */
 
 static void space_tell(struct space *space, size_t idx)
 {

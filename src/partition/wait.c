@@ -1,4 +1,5 @@
-/* The wake box: waiters of one loop that have been woken, and the one mail that brings them home.
+/*
+ * The wake box: waiters of one loop that have been woken, and the one mail that brings them home.
  */
 #include "partition/wait.h"
 

@@ -35,7 +35,8 @@ static enum err gzip_next(struct codec_scratch *s, struct bytes *piece)
 	size_t made = 0;
 	enum err err = ERR_OK;
 
-	/* Each round takes input, makes output or fails; a member without content takes 20 bytes.
+	/*
+	 * Each round takes input, makes output or fails; a member without content takes 20 bytes.
 	 */
 	while (made == 0 && !s->ended && err == ERR_OK) {
 		z->next_in = (Bytef *)(uintptr_t)s->input.ptr;

@@ -8,7 +8,8 @@
 
 #include "record/codec.h"
 
-/* Two blocks of the usual LZ4 frame, one of zstd. Small enough to stay in the second-level cache.
+/*
+ * Two blocks of the usual LZ4 frame, one of zstd. Small enough to stay in the second-level cache.
  */
 #define CODEC_PIECE_BYTES ((size_t)128 << 10)
 /*

@@ -40,7 +40,8 @@ static enum err snappy_open(struct codec_scratch *s)
 	return s->input.len > 0 ? ERR_OK : ERR_CORRUPT_MESSAGE;
 }
 
-/* One block into s->block. Three bytes of input make at most 64 of output, so a claim is checked.
+/*
+ * One block into s->block. Three bytes of input make at most 64 of output, so a claim is checked.
  */
 static enum err snappy_block(struct codec_scratch *s, struct bytes block, struct bytes *piece)
 {
@@ -73,7 +74,8 @@ static enum err snappy_next_raw(struct codec_scratch *s, struct bytes *piece)
 
 static enum err snappy_next_framed(struct codec_scratch *s, struct bytes *piece)
 {
-	/* A block may be empty, so go on until there is output; each round takes 4 bytes or more.
+	/*
+	 * A block may be empty, so go on until there is output; each round takes 4 bytes or more.
 	 */
 	while (piece->len == 0 && s->input.len > 0) {
 		if (frame_begins(s->input)) {

@@ -21,7 +21,8 @@ enum control_type {
 
 #define CONTROL_KEY_BYTES 4
 
-/* A type of a later Kafka is CONTROL_UNKNOWN and no error. ERR_CORRUPT_MESSAGE: not a control key.
+/*
+ * A type of a later Kafka is CONTROL_UNKNOWN and no error. ERR_CORRUPT_MESSAGE: not a control key.
  */
 enum err control_key_read(struct bytes key, enum control_type *type) must_check;
 void control_key_write(uint8_t key[CONTROL_KEY_BYTES], enum control_type type);

@@ -119,7 +119,8 @@ __attribute__((format(printf, 3, 4))) static enum err refuse(struct check *check
 	return err;
 }
 
-/* Is there one batch of this magic? In stock's order, so that the same fault gets the same answer.
+/*
+ * Is there one batch of this magic? In stock's order, so that the same fault gets the same answer.
  */
 static enum err check_frame(struct check *check, struct bytes records)
 {

@@ -26,7 +26,8 @@ struct walk_record {
 	bool has_key;
 };
 
-/* Any record, also one that lies across pieces. On an error walk->err is set and *record is void.
+/*
+ * Any record, also one that lies across pieces. On an error walk->err is set and *record is void.
  */
 void walk_slow(struct walk *walk, struct walk_record *record);
 /* The next piece; false at the end of the stream or on an error. */

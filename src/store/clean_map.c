@@ -1,4 +1,5 @@
-/* The key map: a hash table without keys, of one allocation that the kernel fills in as it is used.
+/*
+ * The key map: a hash table without keys, of one allocation that the kernel fills in as it is used.
  */
 #include "store/clean_map.h"
 

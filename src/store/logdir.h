@@ -79,7 +79,8 @@ struct logdir_entry {
 	int32_t partition;
 };
 
-/* All partition directories, sorted by name; other names are left out. Free with logdir_list_free.
+/*
+ * All partition directories, sorted by name; other names are left out. Free with logdir_list_free.
  */
 enum err logdir_list(const struct logdir *logdir, struct logdir_entry **entries,
 		     size_t *entries_len) must_check;

@@ -17,7 +17,8 @@ static enum err partition_metadata_path(const char *dir, char path[PATH_MAX])
 	return len > 0 && len < PATH_MAX ? ERR_OK : ERR_IO;
 }
 
-/* Written in place, in one call: a torn one can only be that of a partition that was just created.
+/*
+ * Written in place, in one call: a torn one can only be that of a partition that was just created.
  */
 enum err partition_metadata_write(const char *dir, struct uuid topic_id)
 {

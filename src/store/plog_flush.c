@@ -217,7 +217,8 @@ static enum err plog_flush_sync(struct plog *log, struct plog_flush *flush)
 	return err;
 }
 
-/* Nothing was lost, but not all was done, for want of space or descriptors: the next flush does it.
+/*
+ * Nothing was lost, but not all was done, for want of space or descriptors: the next flush does it.
  */
 static void plog_flush_put_back(struct plog *log, const struct plog_flush *flush)
 {

@@ -35,7 +35,8 @@ static int64_t plog_first_timestamp(struct seg *seg)
 	return view.max_timestamp;
 }
 
-/* Kafka's rule: by records' time where they have one, else by the clock since the segment was made.
+/*
+ * Kafka's rule: by records' time where they have one, else by the clock since the segment was made.
  */
 static bool plog_is_overdue(const struct plog *log, struct seg *seg, int64_t max_timestamp)
 {

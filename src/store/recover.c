@@ -237,7 +237,8 @@ static enum err recover_cut_at(struct recover *recover, uint32_t slot, uint32_t 
 static enum err recover_scan_from(struct recover *recover, struct replay *replay, uint32_t first)
 {
 	struct plog *log = recover->log;
-	/* A roll at the recovery point finishes indexes that the flush before it could not cover.
+	/*
+	 * A roll at the recovery point finishes indexes that the flush before it could not cover.
 	 */
 	uint32_t check = recover_slot(log, recover->trusted - 1);
 	enum err err = ERR_OK;
@@ -284,7 +285,8 @@ static enum err recover_unclean(struct recover *recover)
 
 /* -- After a clean stop --------------------------------------------------------------------- */
 
-/* Reads what follows the last index entry. ERR_CORRUPT_MESSAGE: it is not what a clean stop leaves.
+/*
+ * Reads what follows the last index entry. ERR_CORRUPT_MESSAGE: it is not what a clean stop leaves.
  */
 static enum err recover_find_end(struct recover *recover)
 {
@@ -337,7 +339,8 @@ out:
 	return err;
 }
 
-/* An index that is missing is made anew; the others are trusted until a look-up proves them wrong.
+/*
+ * An index that is missing is made anew; the others are trusted until a look-up proves them wrong.
  */
 static enum err recover_missing_indexes(struct recover *recover)
 {
@@ -450,7 +453,8 @@ static enum err recover_prune_snapshots(struct recover *recover)
 	return err;
 }
 
-/* As stock: a log that ends before it is said to begin has lost its files; it begins there, empty.
+/*
+ * As stock: a log that ends before it is said to begin has lost its files; it begins there, empty.
  */
 static enum err recover_start_behind_end(struct recover *recover)
 {

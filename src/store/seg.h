@@ -78,7 +78,8 @@ size_t seg_slot(struct seg *const *segs, size_t len, int64_t offset);
 struct seg_path {
 	char text[PATH_MAX];
 };
-/* <dir>/<20 digits><suffix>, as ".log". Cut off when it is too long: then no call on it succeeds.
+/*
+ * <dir>/<20 digits><suffix>, as ".log". Cut off when it is too long: then no call on it succeeds.
  */
 const char *seg_path_of(struct seg_path *path, const struct seg_dir *dir, int64_t base_offset,
 			const char *suffix);

@@ -42,7 +42,8 @@ static struct txn_record *endtxn_prepare(const struct txn_entry *entry, struct m
 	return record;
 }
 
-/* Under version 2 the end itself raises the epoch, and that fences; before, it must be raised here.
+/*
+ * Under version 2 the end itself raises the epoch, and that fences; before, it must be raised here.
  */
 void endtxn_fence(struct txn_entry *entry, struct moment now, int64_t fresh_id, bool *needs_id,
 		  struct tfx *fx)
@@ -67,8 +68,7 @@ void endtxn_fence(struct txn_entry *entry, struct moment now, int64_t fresh_id, 
 	record->last_epoch = TXN_NO_EPOCH;
 }
 
-/* -- before version 2 ---------------------------------------------------------------------------
- */
+/* -- before version 2 ---------------------------------------------------------------------- */
 
 static enum err endtxn_old(const struct txn_entry *entry, struct moment now,
 			   const struct endtxn_ask *ask, struct tfx *fx)
@@ -94,8 +94,7 @@ static enum err endtxn_old(const struct txn_entry *entry, struct moment now,
 	}
 }
 
-/* -- version 2 ----------------------------------------------------------------------------------
- */
+/* -- version 2 ----------------------------------------------------------------------------- */
 
 /* The request's epoch is that of before the end it asks for: has that end been carried out? */
 static bool endtxn_is_retry(const struct txn_value *value, const struct endtxn_ask *ask)
@@ -183,8 +182,7 @@ enum err endtxn_handle(struct txns *txns, struct moment now, struct endtxn_ask *
 	return bumps ? endtxn_new(entry, now, ask, fx) : endtxn_old(entry, now, ask, fx);
 }
 
-/* -- completion ---------------------------------------------------------------------------------
- */
+/* -- completion ---------------------------------------------------------------------------- */
 
 void endtxn_complete(struct txns *txns, struct moment now, struct str id, int64_t producer_id,
 		     int16_t epoch, struct tfx *fx)

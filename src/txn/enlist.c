@@ -71,8 +71,7 @@ enum err enlist_verify(const struct txns *txns, const struct enlist_ask *ask)
 	return ERR_OK;
 }
 
-/* -- adding -------------------------------------------------------------------------------------
- */
+/* -- adding -------------------------------------------------------------------------------- */
 
 static int enlist_cmp(const void *a, const void *b)
 {

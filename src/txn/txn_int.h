@@ -31,7 +31,8 @@ struct txns {
 #define TXNS_MAGIC 0x7a25ac7eu
 
 struct txn_entry *txns_find(const struct txns *txns, struct str id);
-/* A record that takes the entry's value over, with `now` as its update and its own id as previous.
+/*
+ * A record that takes the entry's value over, with `now` as its update and its own id as previous.
  */
 struct txn_record *txns_change(const struct txn_entry *entry, struct moment now, struct tfx *fx);
 

@@ -93,8 +93,7 @@ static struct txn_entry *txns_make(struct txns *txns, struct str id)
 	return entry;
 }
 
-/* -- records into the state ---------------------------------------------------------------------
- */
+/* -- records into the state ---------------------------------------------------------------- */
 
 static size_t txns_topics_bytes(const struct txn_value *value)
 {
@@ -153,8 +152,7 @@ static struct txn_entry *txns_apply(struct txns *txns, const struct txn_record *
 	return entry;
 }
 
-/* -- time ---------------------------------------------------------------------------------------
- */
+/* -- time ---------------------------------------------------------------------------------- */
 
 /* Wall time counts, as it does for a coordinator that takes the transaction over. */
 static void txns_arm_timeout(struct txn_entry *entry, struct moment now)
@@ -226,8 +224,7 @@ void txns_fire(struct moment now, struct deadline *d, int64_t fresh_id, bool *ne
 	deadline_set(txns->deadlines, d, now.mono_ms + RETRY_MS);
 }
 
-/* -- settling and replay ------------------------------------------------------------------------
- */
+/* -- settling and replay ------------------------------------------------------------------- */
 
 void txns_settle(struct txns *txns, struct moment now, struct tfx *fx, enum err err)
 {
@@ -264,8 +261,7 @@ void txns_replay_done(struct txns *txns, struct moment now)
 	txns_arm_expiry(txns, now);
 }
 
-/* -- changes and views --------------------------------------------------------------------------
- */
+/* -- changes and views --------------------------------------------------------------------- */
 
 struct txn_record *txns_change(const struct txn_entry *entry, struct moment now, struct tfx *fx)
 {

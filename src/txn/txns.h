@@ -43,8 +43,7 @@ void txns_serve(struct txns *txns, struct keep *keep, struct deadlines *deadline
 void txns_set_user(struct txns *txns, void *user);
 void *txns_user(const struct txns *txns);
 
-/* -- InitProducerId: initpid.c ------------------------------------------------------------------
- */
+/* -- InitProducerId: initpid.c ------------------------------------------------------------- */
 
 struct initpid_ask {
 	struct str id;
@@ -66,8 +65,7 @@ struct initpid_ask {
 enum err initpid_handle(struct txns *txns, struct moment now, struct initpid_ask *ask,
 			struct tfx *fx) must_check;
 
-/* -- partitions: enlist.c -----------------------------------------------------------------------
- */
+/* -- partitions: enlist.c ------------------------------------------------------------------ */
 
 struct enlist_partition {
 	struct str topic;
@@ -91,8 +89,7 @@ enum err enlist_add(struct txns *txns, struct moment now, const struct enlist_as
 /* Is each partition part of the transaction? Its err is TRANSACTION_ABORTABLE if not. */
 enum err enlist_verify(const struct txns *txns, const struct enlist_ask *ask) must_check;
 
-/* -- the end: endtxn.c --------------------------------------------------------------------------
- */
+/* -- the end: endtxn.c --------------------------------------------------------------------- */
 
 struct endtxn_ask {
 	struct str id;
@@ -115,8 +112,7 @@ enum err endtxn_handle(struct txns *txns, struct moment now, struct endtxn_ask *
 void endtxn_complete(struct txns *txns, struct moment now, struct str id, int64_t producer_id,
 		     int16_t epoch, struct tfx *fx);
 
-/* -- views --------------------------------------------------------------------------------------
- */
+/* -- views --------------------------------------------------------------------------------- */
 
 /* NULL: there is none. What it points to is valid until the next event. */
 const struct txn_value *txns_find_value(const struct txns *txns, struct str id);
@@ -125,8 +121,7 @@ bool txns_next(const struct txns *txns, const void **pos, struct str *id,
 	       const struct txn_value **value);
 size_t txns_len(const struct txns *txns);
 
-/* -- time, log and shell ------------------------------------------------------------------------
- */
+/* -- time, log and shell ------------------------------------------------------------------- */
 
 /* Of a deadline that is due: whose it is. */
 struct txns *txns_of_deadline(struct deadline *d);
@@ -142,7 +137,8 @@ void txns_settle(struct txns *txns, struct moment now, struct tfx *fx, enum err 
 
 /* Replay, in the order of the log. */
 void txns_replay(struct txns *txns, const struct txn_record *record);
-/* All of the log is in: time-outs begin. Markers of what is ending are the shell's to write anew.
+/*
+ * All of the log is in: time-outs begin. Markers of what is ending are the shell's to write anew.
  */
 void txns_replay_done(struct txns *txns, struct moment now);
 

@@ -71,7 +71,8 @@ void *rd_array(struct rd *rd, struct arena *arena, bool compact, bool nullable,
 /* Tagged fields: the number of them; then for each, tag and a reader over its bytes alone. */
 uint32_t rd_tags(struct rd *rd);
 struct rd rd_tag(struct rd *rd, uint32_t *tag);
-/* After a tag's field is read: ERR_MALFORMED if bytes are left in it, or the tag was seen before.
+/*
+ * After a tag's field is read: ERR_MALFORMED if bytes are left in it, or the tag was seen before.
  */
 void rd_tag_done(struct rd *rd, const struct rd *in, uint32_t tag, uint32_t *seen);
 /* Reads and drops a whole tagged-field section. */

@@ -59,7 +59,8 @@ struct req {
 
 #define REQ_MAGIC 0x7e94e571u
 
-/* Answers the request: req->out, no_answer and close say how. The caller must not touch it after.
+/*
+ * Answers the request: req->out, no_answer and close say how. The caller must not touch it after.
  */
 void req_done(struct req *req);
 

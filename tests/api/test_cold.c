@@ -26,8 +26,7 @@
 
 static struct whole whole;
 
-/* -- the disk ------------------------------------------------------------------------------------
- */
+/* -- the disk ------------------------------------------------------------------------------ */
 
 static struct {
 	pthread_mutex_t lock;
@@ -77,8 +76,7 @@ static void disk_await_reader(void)
 	pthread_mutex_unlock(&disk.lock);
 }
 
-/* -- requests ------------------------------------------------------------------------------------
- */
+/* -- requests ------------------------------------------------------------------------------ */
 
 static void produce(const char *topic, int64_t timestamp)
 {
@@ -142,8 +140,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* -- tests ---------------------------------------------------------------------------------------
- */
+/* -- tests --------------------------------------------------------------------------------- */
 
 static void a_cold_fetch_holds_up_nobody(int64_t offset, size_t *bytes)
 {

@@ -36,8 +36,7 @@ void append_turn_flush(struct append_turn *turn)
 {
 }
 
-/* -- the controller ------------------------------------------------------------------------------
- */
+/* -- the controller ------------------------------------------------------------------------ */
 
 static struct {
 	struct controller_config_resource resources[8];
@@ -72,8 +71,7 @@ void controller_commit(struct controller *ctl, struct controller_wait *wait)
 	seen.wait = wait;
 }
 
-/* -- a broker without a socket
- * --------------------------------------------------------------------- */
+/* -- a broker without a socket ------------------------------------------------------------- */
 
 struct world {
 	struct api api;
@@ -209,8 +207,7 @@ static struct rd run(bool flexible)
 			fail_msg("\"%.*s\" is not \"%s\"", STR_ARG(got_), expected); \
 	} while (0)
 
-/* -- DescribeConfigs
- * ---------------------------------------------------------------------------------- */
+/* -- DescribeConfigs ----------------------------------------------------------------------- */
 
 static struct arena decoded;
 
@@ -323,8 +320,7 @@ static void describes_all_or_says_why_not(void **state)
 	arena_fini(&decoded);
 }
 
-/* -- changes
- * ---------------------------------------------------------------------------------------- */
+/* -- changes ------------------------------------------------------------------------------- */
 
 struct change {
 	int8_t op;

@@ -42,8 +42,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* -- produce -------------------------------------------------------------------------------------
- */
+/* -- produce ------------------------------------------------------------------------------- */
 
 struct batch_of {
 	const char *value;
@@ -176,8 +175,7 @@ static void acks_0_is_not_answered_and_an_error_closes(void **state)
 	whole_end(&call);
 }
 
-/* -- the trace log ------------------------------------------------------------------------------
- */
+/* -- the trace log ------------------------------------------------------------------------- */
 
 static void the_trace_log_tells_what_is_asked_and_answered(void **state)
 {
@@ -202,8 +200,7 @@ static void the_trace_log_tells_what_is_asked_and_answered(void **state)
 	assert_non_null(strstr(text, "ProduceResponse v12 {"));
 }
 
-/* -- fetch ---------------------------------------------------------------------------------------
- */
+/* -- fetch --------------------------------------------------------------------------------- */
 
 struct fetch_of {
 	const char *topic; /* NULL: nothing named, as an incremental request does */
@@ -423,8 +420,7 @@ static void a_session_checks_its_epoch_and_id(void **state)
 	whole_end(&call);
 }
 
-/* -- offsets -------------------------------------------------------------------------------------
- */
+/* -- offsets ------------------------------------------------------------------------------- */
 
 static int64_t list_offset(int64_t timestamp)
 {
@@ -493,7 +489,8 @@ static void deleted_records_stay_deleted_over_a_restart(void **state)
 	assert_true(delete_records(-1, &code) == 4 && code == 0);
 }
 
-/* Checkpoints are made all the time here, so some are when the broker stops, and none may be after.
+/*
+ * Checkpoints are made all the time here, so some are when the broker stops, and none may be after.
  */
 static void r4_stops_while_checkpoints_are_written(void **state)
 {
@@ -616,8 +613,7 @@ static void r4_checkpoints_of_a_topic_whose_new_directory_was_lost(void **state)
 	expect_three();
 }
 
-/* -- ids and versions ----------------------------------------------------------------------------
- */
+/* -- ids and versions ---------------------------------------------------------------------- */
 
 static int64_t producer_id(const char *transactional_id, int *code)
 {

@@ -1,4 +1,5 @@
-/* Every error has a code of the protocol; the numbers themselves are checked against Kafka's list.
+/*
+ * Every error has a code of the protocol; the numbers themselves are checked against Kafka's list.
  */
 #include <setjmp.h>
 #include <stdarg.h>

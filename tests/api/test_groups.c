@@ -94,8 +94,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* -- asking -------------------------------------------------------------------------------------
- */
+/* -- asking -------------------------------------------------------------------------------- */
 
 static struct join_group_req_join_group_request_protocol protocols[1];
 
@@ -293,8 +292,7 @@ static struct str make_stable(int version, int32_t *generation)
 	return joined.member_id;
 }
 
-/* -- tests --------------------------------------------------------------------------------------
- */
+/* -- tests --------------------------------------------------------------------------------- */
 
 static void a_member_lives_through_every_version(void **state)
 {

@@ -21,8 +21,7 @@
 
 static struct codec_scratch *scratch;
 
-/* -- batches -------------------------------------------------------------------------------------
- */
+/* -- batches ------------------------------------------------------------------------------- */
 
 struct batch_of {
 	enum codec codec;
@@ -173,8 +172,7 @@ static void open_with(struct whole *whole, const char *type, const char *other)
 	whole_make_topic(whole, "t", 3);
 }
 
-/* -- tests ---------------------------------------------------------------------------------------
- */
+/* -- tests --------------------------------------------------------------------------------- */
 
 static const struct batch_of small = {CODEC_NONE, 10 * LONG_VALUE, 1000, 0};
 static const struct batch_of small_lz4 = {CODEC_LZ4, 10 * LONG_VALUE, 1000, 0};

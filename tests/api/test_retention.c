@@ -1,4 +1,5 @@
-/* Retention, deletion and full disks through the whole broker: what clients and the directory see.
+/*
+ * Retention, deletion and full disks through the whole broker: what clients and the directory see.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,8 +27,7 @@
 
 static struct whole whole;
 
-/* -- asking --------------------------------------------------------------------------------------
- */
+/* -- asking -------------------------------------------------------------------------------- */
 
 static int produce_at(const char *name, int64_t timestamp)
 {
@@ -140,8 +140,7 @@ static void delete_topic(const char *name)
 	whole_end(&call);
 }
 
-/* -- the directory -------------------------------------------------------------------------------
- */
+/* -- the directory ------------------------------------------------------------------------- */
 
 /* How many names in this directory of the broker's contain the text. */
 static size_t count_names(const char *dir, const char *text)
@@ -183,8 +182,7 @@ static void wait_earliest(const char *name, int64_t offset)
 	}
 }
 
-/* -- tests ---------------------------------------------------------------------------------------
- */
+/* -- tests --------------------------------------------------------------------------------- */
 
 static void old_records_go_and_the_offsets_go_on(void **state)
 {
@@ -281,8 +279,7 @@ static void a_deleted_topic_goes_after_its_delay(void **state)
 	whole_close(&whole);
 }
 
-/* -- full disks ----------------------------------------------------------------------------------
- */
+/* -- full disks ---------------------------------------------------------------------------- */
 
 #define KAFKA_STORAGE_ERROR 56
 

@@ -52,8 +52,7 @@ struct pid {
 	int code;
 };
 
-/* -- asking -------------------------------------------------------------------------------------
- */
+/* -- asking -------------------------------------------------------------------------------- */
 
 /* The first request makes the topics, so it is asked for until they are there. */
 static void find_coordinators(void)
@@ -323,8 +322,7 @@ static void await_state(const char *state)
 		whole_turn(&whole);
 }
 
-/* -- tests --------------------------------------------------------------------------------------
- */
+/* -- tests --------------------------------------------------------------------------------- */
 
 static int setup(void **state)
 {
@@ -507,8 +505,7 @@ static void a_transaction_that_takes_too_long_is_aborted(void **state)
 	assert_int_equal(produce(12, pid, 1), INVALID_PRODUCER_EPOCH);
 }
 
-/* -- what the tools ask -------------------------------------------------------------------------
- */
+/* -- what the tools ask -------------------------------------------------------------------- */
 
 static struct describe_producers_res_partition_response describe_producers(const char *name)
 {

@@ -108,8 +108,7 @@ void whole_turn(struct whole *whole)
 	broker_turn(whole->broker);
 }
 
-/* -- one request ---------------------------------------------------------------------------------
- */
+/* -- one request --------------------------------------------------------------------------- */
 
 static void whole_on_done(struct req *req)
 {

@@ -1,4 +1,5 @@
-/* The persistent map: versions stay as they were, order holds, nothing leaks (values are counted).
+/*
+ * The persistent map: versions stay as they were, order holds, nothing leaks (values are counted).
  */
 #include <setjmp.h>
 #include <stdarg.h>

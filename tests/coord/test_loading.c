@@ -179,8 +179,7 @@ static void all_say(struct world *w, enum err err)
 	assert_int_equal(coord_txn_guard(w->coord, STR("g"), 1, 0, &guard), err);
 }
 
-/* -- requests -----------------------------------------------------------------------------------
- */
+/* -- requests ------------------------------------------------------------------------------ */
 
 static void requests_are_told_to_come_again(void **state)
 {
@@ -256,8 +255,7 @@ static void topics_deleted_meanwhile_lose_their_offsets(void **state)
 	assert_int_equal(world_fetch(w, "g", "t", 0), -1);
 }
 
-/* -- stopping -----------------------------------------------------------------------------------
- */
+/* -- stopping ------------------------------------------------------------------------------ */
 
 static void stops_in_the_middle(void **state)
 {
@@ -308,8 +306,7 @@ static void is_let_go_and_taken_again_in_the_middle(void **state)
 	assert_int_equal(w->coord->shards[0]->log.leader_epoch, 2);
 }
 
-/* -- failures -----------------------------------------------------------------------------------
- */
+/* -- failures ------------------------------------------------------------------------------ */
 
 static _Atomic int fail_read;
 
@@ -406,8 +403,7 @@ static void what_a_later_kafka_wrote_does_not(void **state)
 	assert_int_equal(world_fetch(w, "g", "t", 0), 99);
 }
 
-/* -- transactions -------------------------------------------------------------------------------
- */
+/* -- transactions -------------------------------------------------------------------------- */
 
 static int setup_txns(void **state)
 {

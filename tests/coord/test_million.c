@@ -120,8 +120,7 @@ static void writer_offset(struct writer *wr, size_t group, size_t partition, int
 	writer_add(wr);
 }
 
-/* -- the figures --------------------------------------------------------------------------------
- */
+/* -- the figures --------------------------------------------------------------------------- */
 
 struct figures {
 	int64_t wall_us, cpu_us;
@@ -168,8 +167,7 @@ static void load_again(struct world *w, const char *what, size_t kept)
 	figures_end(&f, what, records, kept);
 }
 
-/* -- shapes -------------------------------------------------------------------------------------
- */
+/* -- shapes -------------------------------------------------------------------------------- */
 
 static void shape_of(struct world *w, const char *what, size_t count, size_t groups,
 		     size_t batch_len, size_t rounds)
@@ -221,8 +219,7 @@ static void overwritten_ten_times(void **state)
 	shape(*state, "1,000 groups, ten times, ten in a commit", 1000, 10, 10);
 }
 
-/* -- transactional ids --------------------------------------------------------------------------
- */
+/* -- transactional ids --------------------------------------------------------------------- */
 
 static int setup_txns(void **state)
 {

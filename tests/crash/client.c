@@ -130,8 +130,7 @@ static rd_kafka_t *client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf)
 	return rk;
 }
 
-/* -- create -------------------------------------------------------------------------------------
- */
+/* -- create -------------------------------------------------------------------------------- */
 
 static void create_check(rd_kafka_event_t *event)
 {
@@ -175,8 +174,7 @@ static void create(char **argv, int argc)
 	rd_kafka_destroy(rk);
 }
 
-/* -- produce ------------------------------------------------------------------------------------
- */
+/* -- produce ------------------------------------------------------------------------------- */
 
 static void delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 {
@@ -253,8 +251,7 @@ static void produce(char **argv, int argc)
 		die("cannot write %s", argv[5]);
 }
 
-/* -- read ---------------------------------------------------------------------------------------
- */
+/* -- read ---------------------------------------------------------------------------------- */
 
 static int64_t number_at(const uint8_t *p, int len)
 {

@@ -46,8 +46,7 @@ static void world_init(void)
 	atexit(world_remove);
 }
 
-/* -- the directory ------------------------------------------------------------------------------
- */
+/* -- the directory ------------------------------------------------------------------------- */
 
 static void seal(uint8_t *content, size_t len)
 {
@@ -131,8 +130,7 @@ static void remove_all(void)
 	must(file_remove_dir(world.dir) == ERR_OK);
 }
 
-/* -- a start ------------------------------------------------------------------------------------
- */
+/* -- a start ------------------------------------------------------------------------------- */
 
 static bool open_mlog(struct str cluster_id)
 {

@@ -53,8 +53,7 @@ static void world_init(void)
 	atexit(world_remove);
 }
 
-/* -- the directory ------------------------------------------------------------------------------
- */
+/* -- the directory ------------------------------------------------------------------------- */
 
 /* Makes batches of what is there: each as long as its length field says in 10 bits. */
 static void seal(uint8_t *content, size_t len)
@@ -119,8 +118,7 @@ static void put_files(struct bytes rest, bool sealed)
 	}
 }
 
-/* -- what must hold ------------------------------------------------------------------------------
- */
+/* -- what must hold ------------------------------------------------------------------------ */
 
 static void check_batches(struct bytes got, int64_t *offset)
 {
@@ -217,7 +215,8 @@ static void check_again(struct plog *log, bool kill)
 
 static void try_open(uint8_t flags)
 {
-	/* What a mark or a recovery point vouches for is not checked, so nothing more can be asked.
+	/*
+	 * What a mark or a recovery point vouches for is not checked, so nothing more can be asked.
 	 */
 	bool trusted = world.args.clean || world.args.recovery_point > 0;
 	struct plog *log;

@@ -44,8 +44,7 @@ static enum err replay_records(struct mreplay *replay, struct bytes rest)
 	return err;
 }
 
-/* -- an image as a snapshot's records, and back ---------------------------------------------------
- */
+/* -- an image as a snapshot's records, and back -------------------------------------------- */
 
 /* The records as replay_records takes them: 2 bytes of length, then the value. */
 static enum err collect(void *ctx, struct mrec_list *list)

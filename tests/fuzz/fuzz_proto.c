@@ -47,7 +47,8 @@ static void check(const struct table_message *t, int version, struct bytes body)
 	must(m != NULL && again != NULL);
 	enum err err = t->decode(m, &rd, version, &arena);
 	enum err err_other = table_decode(t, again, &rd_other, version, &other);
-	/* Out of memory may come elsewhere: the table-driven one does not know the smallest sizes.
+	/*
+	 * Out of memory may come elsewhere: the table-driven one does not know the smallest sizes.
 	 */
 	if (err != ERR_NOMEM && err_other != ERR_NOMEM)
 		must((err == ERR_OK) == (err_other == ERR_OK));

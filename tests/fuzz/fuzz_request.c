@@ -46,8 +46,7 @@ static struct {
 	    left; /* whose connection is gone, but which the control loop still holds */
 } world;
 
-/* -- the broker ----------------------------------------------------------------------------------
- */
+/* -- the broker ---------------------------------------------------------------------------- */
 
 static void world_remove_dir(void)
 {
@@ -128,8 +127,7 @@ static void world_close(void)
 	world.broker = NULL;
 }
 
-/* -- answers -------------------------------------------------------------------------------------
- */
+/* -- answers ------------------------------------------------------------------------------- */
 
 /* The bytes that would go to the socket, malloc'd. */
 static struct bytes answer_bytes(const struct wr *out)
@@ -206,8 +204,7 @@ static void on_done(struct req *req)
 	wr_fini(&req->out);
 }
 
-/* -- a connection --------------------------------------------------------------------------------
- */
+/* -- a connection -------------------------------------------------------------------------- */
 
 static struct exchange *exchange_begin(struct bytes frame)
 {

@@ -5,8 +5,7 @@
 #include "group/consumer_int.h"
 #include "world.h"
 
-/* -- the topics there are -----------------------------------------------------------------------
- */
+/* -- the topics there are ------------------------------------------------------------------ */
 
 struct fake_topic {
 	const char *name;
@@ -74,8 +73,7 @@ static inline int consumer_setup(void **state)
 	return result;
 }
 
-/* -- members ------------------------------------------------------------------------------------
- */
+/* -- members ------------------------------------------------------------------------------- */
 
 struct consumer_client {
 	const char *id, *instance;

@@ -1,8 +1,7 @@
 /* Consumer groups (KIP-848), scenario by scenario. sim_consumer does the rest. */
 #include "consumers.h"
 
-/* -- scenarios ----------------------------------------------------------------------------------
- */
+/* -- scenarios ----------------------------------------------------------------------------- */
 
 static void the_first_member_has_all(void **state)
 {

@@ -274,8 +274,7 @@ static void the_first_of_two_requests_is_let_go(void **state)
 	assert_string_equal(world_state(w), "PreparingRebalance 2");
 }
 
-/* -- static members -----------------------------------------------------------------------------
- */
+/* -- static members ------------------------------------------------------------------------ */
 
 static void a_static_member_comes_back_unnoticed(void **state)
 {

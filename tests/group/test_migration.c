@@ -1,8 +1,7 @@
 /* Groups that change their protocol with members in them (KIP-848), scenario by scenario. */
 #include "consumers.h"
 
-/* -- a classic group of two ---------------------------------------------------------------------
- */
+/* -- a classic group of two ---------------------------------------------------------------- */
 
 /* ConsumerProtocolAssignment: some partitions of topic t. */
 struct told {
@@ -91,8 +90,7 @@ static void pair_upgraded(struct world *w, struct pair *p, struct consumer_clien
 	assert_int_equal(c->epoch, 2);
 }
 
-/* -- upgrade ------------------------------------------------------------------------------------
- */
+/* -- upgrade ------------------------------------------------------------------------------- */
 
 static void a_stable_group_is_taken_over(void **state)
 {
@@ -288,8 +286,7 @@ static void a_group_in_the_making_is_waited_for(void **state)
 	assert_int_equal(a.err, ERR_OK);
 }
 
-/* -- both in one group --------------------------------------------------------------------------
- */
+/* -- both in one group --------------------------------------------------------------------- */
 
 static void classic_members_commit_with_their_generation(void **state)
 {
@@ -395,8 +392,7 @@ static void one_request_may_take_out_several(void **state)
 	assert_int_equal(HASH_COUNT(group_now(w)->members), 2);
 }
 
-/* -- downgrade ----------------------------------------------------------------------------------
- */
+/* -- downgrade ----------------------------------------------------------------------------- */
 
 static void the_last_consumer_leaves_a_classic_group(void **state)
 {
@@ -456,8 +452,7 @@ static void without_leave_it_stays_a_consumer_group(void **state)
 	assert_string_equal(state_now(w), "Empty");
 }
 
-/* -- static members -----------------------------------------------------------------------------
- */
+/* -- static members ------------------------------------------------------------------------ */
 
 static void a_static_consumer_takes_a_classic_ones_place(void **state)
 {

@@ -140,8 +140,7 @@ static void all_offsets_are_fetched_in_order(void **state)
 	arena_fini(&arena);
 }
 
-/* -- transactions -------------------------------------------------------------------------------
- */
+/* -- transactions -------------------------------------------------------------------------- */
 
 static void world_txn_offset(struct world *w, int64_t producer_id, int64_t offset)
 {
@@ -194,8 +193,7 @@ static void deleting_an_offset_deletes_what_is_pending(void **state)
 	assert_int_equal(world_fetch(w, "t", 0), -1);
 }
 
-/* -- deletion -----------------------------------------------------------------------------------
- */
+/* -- deletion ------------------------------------------------------------------------------ */
 
 static void offsets_of_subscribed_topics_stay(void **state)
 {
@@ -285,8 +283,7 @@ static void only_empty_groups_are_deleted(void **state)
 	assert_int_equal(shard_groups_len(w->shard), 0);
 }
 
-/* -- expiry -------------------------------------------------------------------------------------
- */
+/* -- expiry -------------------------------------------------------------------------------- */
 
 static void an_empty_group_expires_after_its_retention(void **state)
 {
@@ -362,8 +359,7 @@ static void a_long_look_goes_on_in_the_next_turn(void **state)
 	assert_int_equal(shard_groups_len(w->shard), 0);
 }
 
-/* -- Java's strings -----------------------------------------------------------------------------
- */
+/* -- Java's strings ------------------------------------------------------------------------ */
 
 static void strings_hash_as_in_java(void **state)
 {

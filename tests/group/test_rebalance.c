@@ -118,8 +118,7 @@ static void heartbeats_say_what_goes_on(void **state)
 	assert_int_equal(world_beat(w, id, 1), ERR_REBALANCE_IN_PROGRESS);
 }
 
-/* -- SyncGroup ----------------------------------------------------------------------------------
- */
+/* -- SyncGroup ----------------------------------------------------------------------------- */
 
 static void everybody_gets_what_the_leader_gave(void **state)
 {
@@ -230,8 +229,7 @@ static void an_unwritten_assignment_begins_anew(void **state)
 	assert_string_equal(world_state(w), "PreparingRebalance 2");
 }
 
-/* -- LeaveGroup ---------------------------------------------------------------------------------
- */
+/* -- LeaveGroup ---------------------------------------------------------------------------- */
 
 static void leaving_is_answered_for_each(void **state)
 {

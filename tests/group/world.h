@@ -125,8 +125,7 @@ static const struct consumer_cfg world_consumer_cfg = {.session_ms = 45000,
 						       .size_max = 3,
 						       .assignor = {"uniform", 7}};
 
-/* -- asking -------------------------------------------------------------------------------------
- */
+/* -- asking -------------------------------------------------------------------------------- */
 
 static const struct join_protocol world_range[] = {
     {{"range", 5}, {(const uint8_t *)"\0\0\0\0\0\1\0\1t\377\377\377\377", 13}}};
@@ -229,8 +228,7 @@ static inline const char *world_state(struct world *w)
 	return text;
 }
 
-/* -- offsets ------------------------------------------------------------------------------------
- */
+/* -- offsets ------------------------------------------------------------------------------- */
 
 static inline enum err world_commit(struct world *w, const char *member_id, int32_t generation,
 				    const char *topic, int32_t partition, int64_t offset)

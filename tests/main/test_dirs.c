@@ -26,8 +26,7 @@
 static struct whole whole;
 static char root[64], failing[96];
 
-/* -- directories --------------------------------------------------------------------------------
- */
+/* -- directories --------------------------------------------------------------------------- */
 
 static const char *in_root(const char *name)
 {
@@ -147,8 +146,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* -- what a client does -------------------------------------------------------------------------
- */
+/* -- what a client does -------------------------------------------------------------------- */
 
 static int produce(const char *topic, int32_t idx)
 {
@@ -280,8 +278,7 @@ static struct seen see_leaderless(const char *topic, int32_t idx)
 	return seen;
 }
 
-/* -- the tests ----------------------------------------------------------------------------------
- */
+/* -- the tests ----------------------------------------------------------------------------- */
 
 static void places_where_there_are_fewest(void **state)
 {

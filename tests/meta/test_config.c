@@ -271,8 +271,7 @@ static void files_of_kafkas_past_are_taken(void **state)
 	config_free(cfg);
 }
 
-/* -- files ----------------------------------------------------------------------------------------
- */
+/* -- files --------------------------------------------------------------------------------- */
 
 static void write_file(char path[32], const char *text, size_t len)
 {

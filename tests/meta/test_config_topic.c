@@ -1,4 +1,5 @@
-/* Topics' effective settings, dynamic settings of brokers and groups, and what clients may change.
+/*
+ * Topics' effective settings, dynamic settings of brokers and groups, and what clients may change.
  */
 #include "config_make.h"
 #include "image_make.h"

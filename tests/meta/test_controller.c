@@ -1,4 +1,5 @@
-/* The controller on a real directory: its start, changes, publication, stop, and what failures do.
+/*
+ * The controller on a real directory: its start, changes, publication, stop, and what failures do.
  */
 #include "golden.h"
 

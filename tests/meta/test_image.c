@@ -1,4 +1,5 @@
-/* The image: what records do to it, that versions share what did not change and stay as they were.
+/*
+ * The image: what records do to it, that versions share what did not change and stay as they were.
  */
 #include "image_make.h"
 

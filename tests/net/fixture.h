@@ -79,7 +79,8 @@ void fixture_fini(struct fixture *f);
 
 /* Turns all loops once, without waiting. */
 void fixture_turn(struct fixture *f);
-/* Turns until the condition holds; fails the test after two minutes, which only a broken one takes.
+/*
+ * Turns until the condition holds; fails the test after two minutes, which only a broken one takes.
  */
 #define FIXTURE_UNTIL_MAX_US INT64_C(120000000)
 #define FIXTURE_UNTIL(f, condition)                                                 \

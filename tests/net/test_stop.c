@@ -1,4 +1,5 @@
-/* Stopping: what is parked is cancelled and answered, what is under way is waited for, for a while.
+/*
+ * Stopping: what is parked is cancelled and answered, what is under way is waited for, for a while.
  */
 #include "fixture.h"
 

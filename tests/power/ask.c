@@ -56,8 +56,7 @@ static void ask_end(struct whole_call *call)
 	whole_end(call);
 }
 
-/* -- topics --------------------------------------------------------------------------------------
- */
+/* -- topics -------------------------------------------------------------------------------- */
 
 static size_t ask_split(const char *const *settings,
 			struct create_topics_req_creatable_topic_config *configs)
@@ -227,8 +226,7 @@ int ask_producer_id(struct whole *whole, int64_t *producer_id)
 	return code;
 }
 
-/* -- records -------------------------------------------------------------------------------------
- */
+/* -- records ------------------------------------------------------------------------------- */
 
 static void ask_make_batch(struct wr *out, const struct ask_batch *of)
 {
@@ -444,8 +442,7 @@ int ask_delete_records(struct whole *whole, const char *name, int32_t partition,
 	return code;
 }
 
-/* -- committed offsets ---------------------------------------------------------------------------
- */
+/* -- committed offsets --------------------------------------------------------------------- */
 
 /* The first request makes the offsets topic, and a start has it loaded: asked for until it is. */
 static int ask_coordinator(struct whole *whole)

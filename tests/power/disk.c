@@ -100,8 +100,7 @@ static uint64_t disk_random(struct disk *disk, uint64_t below)
 	return (z ^ (z >> 31)) % below;
 }
 
-/* -- nodes and names -----------------------------------------------------------------------------
- */
+/* -- nodes and names ----------------------------------------------------------------------- */
 
 static struct node *node_new(struct disk *disk, bool is_dir)
 {
@@ -177,8 +176,7 @@ static struct naming *disk_name(struct disk *disk, struct node *dir, const char 
 	return naming;
 }
 
-/* -- what was there when the journal began -------------------------------------------------------
- */
+/* -- what was there when the journal began ------------------------------------------------- */
 
 static void disk_load(struct disk *disk, struct node *node, const char *path, int depth)
 {
@@ -240,8 +238,7 @@ void disk_free(struct disk *disk)
 	free(disk);
 }
 
-/* -- events --------------------------------------------------------------------------------------
- */
+/* -- events -------------------------------------------------------------------------------- */
 
 static void node_change(struct node *node, const uint8_t *data, int64_t pos, size_t len_bytes)
 {
@@ -413,8 +410,7 @@ void disk_apply(struct disk *disk, const struct journal_event *event)
 	}
 }
 
-/* -- which names are kept ------------------------------------------------------------------------
- */
+/* -- which names are kept ------------------------------------------------------------------ */
 
 static void disk_tell(struct disk *disk, const char *what, const char *name)
 {
@@ -495,8 +491,7 @@ static void disk_keep_names(struct disk *disk, enum disk_loss loss)
 	free(keep);
 }
 
-/* -- what is kept of a file ----------------------------------------------------------------------
- */
+/* -- what is kept of a file ---------------------------------------------------------------- */
 
 struct content {
 	uint8_t *data;
@@ -653,8 +648,7 @@ static void content_make(struct disk *disk, struct content *content, const struc
 		content_add_noise(disk, content, node);
 }
 
-/* -- writing it out ------------------------------------------------------------------------------
- */
+/* -- writing it out ------------------------------------------------------------------------ */
 
 static void disk_write_file(struct disk *disk, const struct node *node, const char *path,
 			    enum disk_loss loss)

@@ -106,8 +106,7 @@ static void scenario_configure(struct scenario *scenario, int topic)
 		facts_tell(scenario->facts, FACT_CONFIGURED, topic, 0, value);
 }
 
-/* -- records -------------------------------------------------------------------------------------
- */
+/* -- records ------------------------------------------------------------------------------- */
 
 int scenario_produce(struct scenario *scenario, int topic, int partition)
 {
@@ -209,8 +208,7 @@ static void scenario_commit(struct scenario *scenario, int topic, int partition)
 		facts_tell(scenario->facts, FACT_COMMITTED, topic, partition, offset);
 }
 
-/* -- lives ---------------------------------------------------------------------------------------
- */
+/* -- lives --------------------------------------------------------------------------------- */
 
 static void scenario_begin(struct scenario *scenario)
 {

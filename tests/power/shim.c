@@ -188,8 +188,7 @@ static bool shim_may(const char *call, const char *path)
 	return may;
 }
 
-/* -- open and close ------------------------------------------------------------------------------
- */
+/* -- open and close ------------------------------------------------------------------------ */
 
 static int shim_open_raw(const char *path, int flags, mode_t mode, bool *created)
 {
@@ -275,8 +274,7 @@ DIR *opendir(const char *path)
 	return dir;
 }
 
-/* -- content -------------------------------------------------------------------------------------
- */
+/* -- content ------------------------------------------------------------------------------- */
 
 /* The first len_bytes of what the iovecs hold, in memory of its own. */
 static uint8_t *shim_gather(const struct iovec *iov, int iov_len, size_t len_bytes)
@@ -381,8 +379,7 @@ int stat(const char *path, struct stat *st)
 	return (int)syscall(SYS_newfstatat, AT_FDCWD, path, st, 0);
 }
 
-/* -- names ---------------------------------------------------------------------------------------
- */
+/* -- names --------------------------------------------------------------------------------- */
 
 int rename(const char *from, const char *to)
 {
@@ -435,8 +432,7 @@ int mkdir(const char *path, mode_t mode)
 	return shim_name_call("mkdir", path, JOURNAL_MKDIR, SYS_mkdirat, mode);
 }
 
-/* -- syncs ---------------------------------------------------------------------------------------
- */
+/* -- syncs --------------------------------------------------------------------------------- */
 
 static unsigned shim_sync_wait_us(void)
 {

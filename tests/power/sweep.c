@@ -36,8 +36,7 @@ struct sweep {
 	long checks, cuts_in_checks;
 };
 
-/* -- the run -------------------------------------------------------------------------------------
- */
+/* -- the run ------------------------------------------------------------------------------- */
 
 __attribute__((noreturn)) static void sweep_live(struct sweep *sweep, int life)
 {
@@ -85,8 +84,7 @@ static bool sweep_run(struct sweep *sweep)
 	return true;
 }
 
-/* -- journals ------------------------------------------------------------------------------------
- */
+/* -- journals ------------------------------------------------------------------------------ */
 
 static void facts_take(struct facts *facts, const struct journal_event *event)
 {
@@ -98,8 +96,7 @@ static void facts_take(struct facts *facts, const struct journal_event *event)
 	facts_add(facts, &fact);
 }
 
-/* -- cuts ----------------------------------------------------------------------------------------
- */
+/* -- cuts ---------------------------------------------------------------------------------- */
 
 /* One cut: how it is made, and what must be there after it. */
 struct cut {
@@ -268,8 +265,7 @@ static bool sweep_replay(struct sweep *sweep, char **args)
 	return ok;
 }
 
-/* -- main ----------------------------------------------------------------------------------------
- */
+/* -- main ---------------------------------------------------------------------------------- */
 
 static bool sweep_new(struct sweep *sweep, size_t cuts)
 {

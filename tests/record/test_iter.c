@@ -1,4 +1,5 @@
-/* Reading what Apache Kafka's own producer and broker wrote, and what nobody should have written.
+/*
+ * Reading what Apache Kafka's own producer and broker wrote, and what nobody should have written.
  */
 #include "record/iter.h"
 

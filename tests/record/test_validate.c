@@ -426,7 +426,8 @@ static void a_bomb_is_too_large(void **state)
 	free(zeros);
 }
 
-/* Bytes of a compressed batch changed, with a CRC that fits: an error of ours or none, never worse.
+/*
+ * Bytes of a compressed batch changed, with a CRC that fits: an error of ours or none, never worse.
  */
 static void damage_behind_a_good_crc_does_no_harm(void **state)
 {

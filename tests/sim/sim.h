@@ -1,4 +1,5 @@
-/* What the files of the simulation share: a world of one coordinator shard, its log, its clients.
+/*
+ * What the files of the simulation share: a world of one coordinator shard, its log, its clients.
  */
 #ifndef SIM_SIM_H
 #define SIM_SIM_H
@@ -14,8 +15,7 @@ _Noreturn void sim_fail(const char *file, int line, const char *what);
 			sim_fail(__FILE__, __LINE__, #e); \
 	} while (0)
 
-/* -- sim_log.c: the log, in memory ---------------------------------------------------------------
- */
+/* -- sim_log.c: the log, in memory --------------------------------------------------------- */
 
 struct sim_entry {
 	bool marker, commit; /* a transaction's end; else a record */
@@ -40,16 +40,14 @@ void sim_log_marker(struct sim_log *log, int64_t producer_id, bool commit);
 void sim_log_compact(struct sim_log *log);
 void sim_log_replay(const struct sim_log *log, struct shard *shard);
 
-/* -- sim_check.c: what must always hold ----------------------------------------------------------
- */
+/* -- sim_check.c: what must always hold ---------------------------------------------------- */
 
 /* The counts, tables and deadlines of each group agree with each other. */
 void sim_check_shard(const struct shard *shard);
 /* Replaying the log gives what lasts of `live`. */
 void sim_check_replay(const struct shard *live, const struct sim_log *log);
 
-/* -- the world ----------------------------------------------------------------------------------
- */
+/* -- the world ----------------------------------------------------------------------------- */
 
 #define SIM_GROUPS     3
 #define SIM_CLIENTS    7 /* of each group */
@@ -117,8 +115,7 @@ enum err sim_run(struct sim *sim);
 void sim_answers(struct sim *sim);
 void sim_forget_group(struct sim_group *group);
 
-/* -- sim_client.c: what clients do ----------------------------------------------------------------
- */
+/* -- sim_client.c: what clients do --------------------------------------------------------- */
 
 void sim_client_step(struct sim *sim, struct sim_client *client);
 void sim_fetch(struct sim *sim, struct sim_group *group);

@@ -1,8 +1,7 @@
 /* Invariants of the state: within itself, and against what its log gives back. */
 #include "sim.h"
 
-/* -- within itself ------------------------------------------------------------------------------
- */
+/* -- within itself ------------------------------------------------------------------------- */
 
 static void sim_check_members(const struct group *group)
 {
@@ -93,8 +92,7 @@ void sim_check_shard(const struct shard *shard)
 		sim_must(shard->deadlines->heap[i]->key_ms <= shard->deadlines->heap[i]->at_ms);
 }
 
-/* -- against its log ----------------------------------------------------------------------------
- */
+/* -- against its log ----------------------------------------------------------------------- */
 
 static void sim_same_str(struct str a, struct str b)
 {

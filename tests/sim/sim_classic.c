@@ -28,8 +28,7 @@ bool sim_classic_stands(const struct sim *sim, const struct sim_client *client)
 	return member != NULL && member->about.is_classic && member->epoch == client->epoch;
 }
 
-/* -- requests -----------------------------------------------------------------------------------
- */
+/* -- requests ------------------------------------------------------------------------------ */
 
 static struct sim_request *classic_request(struct sim *sim, struct sim_client *client, bool is_sync)
 {
@@ -74,7 +73,8 @@ static struct bytes classic_metadata(struct sim *sim, const struct sim_client *c
 	return (struct bytes){data, len + set.len - 6};
 }
 
-/* Who was put out and has not heard of it comes as a new one; what it then says it owns is not its.
+/*
+ * Who was put out and has not heard of it comes as a new one; what it then says it owns is not its.
  */
 static bool classic_is_known(const struct group *group, const struct sim_client *client)
 {
@@ -111,8 +111,7 @@ static void classic_join(struct sim *sim, struct sim_client *client)
 	(void)sim_run(sim);
 }
 
-/* -- the leader ---------------------------------------------------------------------------------
- */
+/* -- the leader ---------------------------------------------------------------------------- */
 
 static const struct sim_client *classic_named(const struct sim *sim, const char *id)
 {
@@ -175,8 +174,7 @@ static void classic_sync(struct sim *sim, struct sim_client *client)
 	(void)sim_run(sim);
 }
 
-/* -- answers ------------------------------------------------------------------------------------
- */
+/* -- answers ------------------------------------------------------------------------------- */
 
 static void classic_refused(struct sim_client *client, enum err err)
 {
@@ -260,8 +258,7 @@ void sim_classic_answers(struct sim *sim)
 	sim->fx.answers_len = 0;
 }
 
-/* -- what a client does -------------------------------------------------------------------------
- */
+/* -- what a client does -------------------------------------------------------------------- */
 
 static void classic_leave(struct sim *sim, struct sim_client *client)
 {

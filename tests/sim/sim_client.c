@@ -1,4 +1,5 @@
-/* The clients of the simulation: they follow the protocol, more or less, and check their answers.
+/*
+ * The clients of the simulation: they follow the protocol, more or less, and check their answers.
  */
 #include "sim.h"
 
@@ -17,8 +18,7 @@ static void sim_set_id(struct sim_id *id, struct str from)
 	id->len = from.len;
 }
 
-/* -- answers ------------------------------------------------------------------------------------
- */
+/* -- answers ------------------------------------------------------------------------------- */
 
 static void sim_take_generation(struct sim_group *group, int32_t generation)
 {
@@ -81,8 +81,7 @@ void sim_synced(struct sim *sim, struct sim_client *client, const struct sync_an
 	sim->stable++;
 }
 
-/* -- clients ------------------------------------------------------------------------------------
- */
+/* -- clients ------------------------------------------------------------------------------- */
 
 static struct sim_request *sim_ask(struct sim *sim, struct sim_client *client, bool is_sync)
 {
@@ -210,8 +209,7 @@ static void sim_leave(struct sim *sim, struct sim_client *client)
 	client->id.len = 0;
 }
 
-/* -- offsets ------------------------------------------------------------------------------------
- */
+/* -- offsets ------------------------------------------------------------------------------- */
 
 static void sim_commit(struct sim *sim, struct sim_client *client)
 {
@@ -319,8 +317,7 @@ void sim_txn(struct sim *sim, struct sim_group *group)
 	}
 }
 
-/* -- one step of one client -----------------------------------------------------------------------
- */
+/* -- one step of one client ---------------------------------------------------------------- */
 
 void sim_client_step(struct sim *sim, struct sim_client *client)
 {

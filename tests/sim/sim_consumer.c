@@ -27,8 +27,7 @@ bool sim_chance(struct sim *sim, unsigned percent)
 	return !sim->quiet && rnd_below(&sim->dice, 100) < percent;
 }
 
-/* -- topics -------------------------------------------------------------------------------------
- */
+/* -- topics -------------------------------------------------------------------------------- */
 
 static bool sim_by_name(void *ctx, struct str name, struct uuid *id, int32_t *partitions_len)
 {
@@ -84,8 +83,7 @@ static void sim_change_topics(struct sim *sim)
 	sim->topics.version++;
 }
 
-/* -- the log ------------------------------------------------------------------------------------
- */
+/* -- the log ------------------------------------------------------------------------------- */
 
 static struct tpset sim_copy_set(struct arena *arena, struct tpset set)
 {
@@ -204,8 +202,7 @@ static void sim_compact(struct sim *sim)
 	sim->log_len = kept;
 }
 
-/* -- the shell ----------------------------------------------------------------------------------
- */
+/* -- the shell ----------------------------------------------------------------------------- */
 
 enum err sim_run(struct sim *sim)
 {
@@ -275,8 +272,7 @@ static void sim_advance(struct sim *sim, int64_t ms)
 	sim->now.mono_ms = until;
 }
 
-/* -- clients ------------------------------------------------------------------------------------
- */
+/* -- clients ------------------------------------------------------------------------------- */
 
 void sim_forget(struct sim_client *client)
 {
@@ -409,8 +405,7 @@ static void sim_act(struct sim *sim, struct sim_client *client)
 	}
 }
 
-/* -- what must hold -----------------------------------------------------------------------------
- */
+/* -- what must hold ------------------------------------------------------------------------ */
 
 static const struct consumer *sim_group(const struct shard *shard)
 {
@@ -576,8 +571,7 @@ static void sim_check_quiet(struct sim *sim)
 	sim->quiet = false;
 }
 
-/* -- one simulation -----------------------------------------------------------------------------
- */
+/* -- one simulation ------------------------------------------------------------------------ */
 
 static void sim_one(struct sim *sim)
 {

@@ -47,8 +47,7 @@ void sim_forget_group(struct sim_group *group)
 	}
 }
 
-/* -- what the log takes -------------------------------------------------------------------------
- */
+/* -- what the log takes -------------------------------------------------------------------- */
 
 static void sim_note_offset(struct sim_group *group, const struct fx_record *record)
 {
@@ -119,8 +118,7 @@ enum err sim_run(struct sim *sim)
 	return err;
 }
 
-/* -- the world ----------------------------------------------------------------------------------
- */
+/* -- the world ----------------------------------------------------------------------------- */
 
 static void sim_start(struct sim *sim)
 {

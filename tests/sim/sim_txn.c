@@ -157,8 +157,7 @@ static void *sim_grow(void *list, size_t len, size_t *size, size_t elem_size)
 	return list;
 }
 
-/* -- partitions ---------------------------------------------------------------------------------
- */
+/* -- partitions ---------------------------------------------------------------------------- */
 
 static struct sim_producer *sim_producer_of(struct sim_partition *part, int64_t id, bool make)
 {
@@ -221,8 +220,7 @@ static void sim_mark(struct sim *sim, int32_t partition, const struct sim_marks 
 	}
 }
 
-/* -- the log and the shell ----------------------------------------------------------------------
- */
+/* -- the log and the shell ----------------------------------------------------------------- */
 
 static bool sim_may_follow(const struct sim *sim, const struct txn_value *was,
 			   const struct txn_value *is)
@@ -473,8 +471,7 @@ static void sim_check_replay(struct sim *sim)
 	deadlines_fini(&deadlines);
 }
 
-/* -- clients ------------------------------------------------------------------------------------
- */
+/* -- clients ------------------------------------------------------------------------------- */
 
 static void sim_note_live(struct sim *sim, const struct sim_client *client, bool may_repeat)
 {
@@ -696,8 +693,7 @@ static void sim_late_end_step(struct sim *sim)
 	(void)sim_settle(sim);
 }
 
-/* -- the world ----------------------------------------------------------------------------------
- */
+/* -- the world ----------------------------------------------------------------------------- */
 
 static void sim_fire(struct sim *sim, struct deadline *d)
 {

@@ -193,7 +193,8 @@ static inline void support_commit(struct world *w, int64_t offset)
 
 /* -- Reading -------------------------------------------------------------------------------- */
 
-/* Reads all batches from `offset` to the end, checks CRCs and that offsets go on; how many batches.
+/*
+ * Reads all batches from `offset` to the end, checks CRCs and that offsets go on; how many batches.
  */
 static inline int support_read_all(struct world *w, int64_t offset, size_t max_bytes)
 {

@@ -1,4 +1,5 @@
-/* Cleaning: whatever is written, a consumer finds the newest record of each key, and no older one.
+/*
+ * Cleaning: whatever is written, a consumer finds the newest record of each key, and no older one.
  */
 #include "clean_world.h"
 

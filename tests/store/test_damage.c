@@ -253,7 +253,8 @@ static const struct kept_batch *batch_at(const struct kept *kept, int64_t offset
 	return NULL;
 }
 
-/* Offset, length and epoch are outside of the checksum: who changes these alone is not found out.
+/*
+ * Offset, length and epoch are outside of the checksum: who changes these alone is not found out.
  */
 static bool is_renumbered(const struct kept *kept, const uint8_t *data, size_t len)
 {

@@ -143,7 +143,8 @@ static void duplicates_share_the_fate_of_their_original(void **state)
 	}
 }
 
-/* The second item rolls, so the first is written before it, and fails: the second gets its offsets.
+/*
+ * The second item rolls, so the first is written before it, and fails: the second gets its offsets.
  */
 static void offsets_of_a_failed_write_are_given_again(void **state)
 {

@@ -116,7 +116,8 @@ static int committed_records(struct world *w)
 							   &header),
 					 ERR_OK);
 			skip = batch_is_control(&header);
-			/* Both aborted transactions are of one producer, with nothing after them.
+			/*
+			 * Both aborted transactions are of one producer, with nothing after them.
 			 */
 			for (size_t i = 0; i < len; i++)
 				skip = skip || (batch_is_transactional(&header) &&

@@ -278,8 +278,7 @@ static void snapshots_come_back(void **state)
 	free(content);
 }
 
-/* -- what the coordinator was asked before ------------------------------------------------------
- */
+/* -- what the coordinator was asked before ------------------------------------------------- */
 
 static struct plog_append transact(struct world *w, int16_t epoch, int32_t sequence, int64_t guard,
 				   int16_t version)

@@ -133,8 +133,7 @@ static void set_epoch(struct world *w, int16_t epoch)
 	txns_find(w->txns, STR("x"))->value.epoch = epoch;
 }
 
-/* -- InitProducerId -----------------------------------------------------------------------------
- */
+/* -- InitProducerId ------------------------------------------------------------------------ */
 
 static void each_init_raises_the_epoch(void **state)
 {
@@ -206,8 +205,7 @@ static void timeouts_have_a_limit(void **state)
 	assert_int_equal(initpid_handle(w->txns, w->now, &ask, &w->fx), ERR_INVALID_REQUEST);
 }
 
-/* -- partitions ---------------------------------------------------------------------------------
- */
+/* -- partitions ---------------------------------------------------------------------------- */
 
 static void partitions_are_kept_sorted_and_once(void **state)
 {
@@ -243,8 +241,7 @@ static void nothing_is_added_while_it_ends(void **state)
 	assert_int_equal(add(w, 7, 0, "t", 0), ERR_OK);
 }
 
-/* -- the end ------------------------------------------------------------------------------------
- */
+/* -- the end ------------------------------------------------------------------------------- */
 
 static void an_end_may_be_asked_for_twice_but_not_changed(void **state)
 {
@@ -310,8 +307,7 @@ static void an_end_with_used_up_epochs_gives_a_new_id(void **state)
 	assert_int_equal(end(w, 7, 32766, false, 2), ERR_INVALID_TXN_STATE);
 }
 
-/* -- time ---------------------------------------------------------------------------------------
- */
+/* -- time ---------------------------------------------------------------------------------- */
 
 static bool fire_first(struct world *w)
 {
