@@ -103,6 +103,9 @@ static enum err heartbeat_find_group(struct heartbeat *hb)
 		group_emit_tombstone(group, ev->fx);
 		group = NULL;
 	}
+	if (group == NULL && hb->ask->member_epoch < CONSUMER_EPOCH_JOIN)
+		return REFUSE(hb, ERR_GROUP_ID_NOT_FOUND, "Group %.*s not found.",
+			      STR_ARG(hb->ask->group));
 	if (group == NULL && !joins)
 		return REFUSE(hb, ERR_GROUP_ID_NOT_FOUND, "Consumer group %.*s not found.",
 			      STR_ARG(hb->ask->group));

@@ -1,7 +1,8 @@
 /*
  * Old offsets go (KIP-211): those of an empty group after its retention, those of a simple group or
  * of topics that a stable group has given up after theirs. A group without members and offsets goes
- * with them.
+ * with them. Streams groups count as empty (foreign.c); share groups have no offsets here, and
+ * stay.
  *
  * One look goes through all groups of a shard; when it has written enough for one turn of the loop
  * it stops at a group and goes on there in the next.
@@ -21,7 +22,7 @@ struct expiry_rule {
 static void expiry_rule_for(const struct group *group, struct expiry_rule *rule)
 {
 	*rule = (struct expiry_rule){0};
-	rule->applies = group->type == GROUP_CONSUMER;
+	rule->applies = group->type == GROUP_CONSUMER || group->type == GROUP_STREAMS;
 	if (group->type != GROUP_CLASSIC)
 		return;
 	if (group->protocol_type.ptr == NULL || group_is(group, STATE_EMPTY)) {
@@ -71,6 +72,8 @@ static bool expiry_look(const struct group *group, struct moment now, struct fx 
 		return true;
 	if (group->type == GROUP_CONSUMER && consumer_members_len(group->consumer) == 0)
 		consumer_emit_all_tombstones(group, fx);
+	else if (group->type == GROUP_STREAMS)
+		foreign_emit_tombstones(group, fx);
 	else if (group->type == GROUP_CLASSIC && group_is(group, STATE_EMPTY) &&
 		 group->pending == NULL)
 		group_emit_tombstone(group, fx);

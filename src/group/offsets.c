@@ -100,7 +100,9 @@ static int64_t offsets_expire_ms(const struct commit_ask *ask, struct moment now
 
 	if (ask->retention_ms == -1)
 		return -1;
-	return __builtin_add_overflow(now.wall_ms, ask->retention_ms, &at_ms) ? INT64_MAX : at_ms;
+	if (__builtin_add_overflow(now.wall_ms, ask->retention_ms, &at_ms))
+		return INT64_MAX;
+	return at_ms < 0 ? 0 : at_ms; /* it is over, however long since */
 }
 
 static enum err offsets_check_entry(const struct shard *shard, const struct group *group,

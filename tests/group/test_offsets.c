@@ -329,6 +329,11 @@ static void a_commits_own_retention_counts(void **state)
 	world_run(w);
 	world_advance(w, w->cfg.expiry_check_ms);
 	assert_int_equal(world_fetch(w, "t", 0), -1);
+	ask.retention_ms = -(INT64_C(1) << 60);
+	assert_int_equal(offsets_commit(w->shard, w->now, &ask, &w->fx), ERR_OK);
+	world_run(w);
+	world_advance(w, w->cfg.expiry_check_ms);
+	assert_int_equal(world_fetch(w, "t", 0), -1);
 }
 
 static void subscribed_topics_do_not_expire(void **state)

@@ -154,6 +154,21 @@ static void a_streams_group_turns_classic_when_a_classic_member_joins(void **sta
 	assert_int_equal(world_fetch(w, "t", 0), 5);
 }
 
+static void r5_a_streams_group_grows_old(void **state)
+{
+	struct world *w = *state;
+	struct fx_record one = world_foreign(w, "g", GROUP_STREAMS, "k1");
+	struct fx_record two = world_foreign(w, "g", GROUP_STREAMS, "k2");
+
+	w->cfg.retention_ms = 60000;
+	replay_record(w->shard, &one, -1);
+	replay_record(w->shard, &two, -1);
+	assert_int_equal(world_commit(w, "", -1, "t", 0, 5), ERR_OK);
+	world_advance(w, w->cfg.expiry_check_ms);
+	assert_int_equal(w->records, 3);
+	assert_int_equal(shard_groups_len(w->shard), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -164,6 +179,7 @@ int main(void)
 	    world_test(offsets_outlive_a_groups_tombstone),
 	    world_test(groups_of_other_types_are_listed_only),
 	    world_test(a_streams_group_turns_classic_when_a_classic_member_joins),
+	    world_test(r5_a_streams_group_grows_old),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
