@@ -39,6 +39,16 @@ def _requests():
     return found
 
 
+@functools.cache
+def _stored():
+    """Keys and values of the coordinators' topics, by name."""
+    sys.path.insert(0, str(places.TREE / "protocol"))
+    import schema  # pylint: disable=import-error,import-outside-toplevel
+
+    paths = sorted(path for room in ("group", "txn") for path in (places.TREE / "protocol" / room).glob("*.msg"))
+    return {each.root.name: each for messages in schema.load(paths).values() for each in messages}
+
+
 def schema_of(api):
     return _requests()[api]
 
@@ -118,6 +128,13 @@ def request(api, version, correlation=1, client=b"abuse", filled=False, **values
     if body.flexible:
         head += b"\0"
     return head + body.struct(message.root, values)
+
+
+def stored(name, version=0, **values):
+    """A record's key or value as a coordinator writes it: `stored("GroupMetadataKey", Group="g")`."""
+    message = _stored()[name]
+    start = message.key if name.endswith("Key") else version
+    return struct.pack(">h", start) + _Body(message, version, False).struct(message.root, values)
 
 
 def framed(frame):
