@@ -113,7 +113,7 @@ enum err coord_consumer_heartbeat(struct coord *coord, struct coord_call *call,
 {
 	struct consumer_cfg cfg;
 	struct cshard *shard;
-	enum err err = coord_find_named(coord, ask->group, &shard);
+	enum err err = coord_find(coord, ask->group, &shard);
 
 	*answer = (struct consumer_answer){0};
 	if (err != ERR_OK)

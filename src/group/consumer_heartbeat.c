@@ -53,15 +53,15 @@ static enum err heartbeat_check_names(struct heartbeat *hb)
 {
 	const struct consumer_ask *ask = hb->ask;
 
+	if (heartbeat_is_blank(ask->member_id) &&
+	    !(ask->wants_member_id && ask->member_epoch == CONSUMER_EPOCH_JOIN))
+		return REFUSE(hb, ERR_INVALID_REQUEST, "MemberId can't be empty.");
 	if (heartbeat_is_blank(ask->group))
 		return REFUSE(hb, ERR_INVALID_REQUEST, "GroupId can't be empty.");
 	if (heartbeat_is_blank(ask->instance_id))
 		return REFUSE(hb, ERR_INVALID_REQUEST, "InstanceId can't be empty.");
 	if (heartbeat_is_blank(ask->rack_id))
 		return REFUSE(hb, ERR_INVALID_REQUEST, "RackId can't be empty.");
-	if (heartbeat_is_blank(ask->member_id) &&
-	    !(ask->wants_member_id && ask->member_epoch == CONSUMER_EPOCH_JOIN))
-		return REFUSE(hb, ERR_INVALID_REQUEST, "MemberId can't be empty.");
 	return ERR_OK;
 }
 
@@ -118,17 +118,16 @@ static enum err heartbeat_find_group(struct heartbeat *hb)
 	return ERR_OK;
 }
 
+/* In Kafka, too, a full group tells this to whoever is not in it, and not that it is not. */
 static enum err heartbeat_check_room(struct heartbeat *hb)
 {
-	enum err err;
+	enum err err = consumer_check_room(&hb->ev, hb->ask->member_id);
 
-	if (hb->ask->member_epoch != CONSUMER_EPOCH_JOIN)
-		return ERR_OK;
-	err = consumer_check_room(&hb->ev, hb->ask->member_id);
-	if (err != ERR_GROUP_MAX_SIZE_REACHED)
-		return err;
-	return REFUSE(hb, err, "The consumer group has reached its maximum capacity of %d members.",
-		      hb->ev.cfg->size_max);
+	if (err == ERR_GROUP_MAX_SIZE_REACHED)
+		return REFUSE(hb, err,
+			      "The consumer group has reached its maximum capacity of %d members.",
+			      hb->ev.cfg->size_max);
+	return hb->ask->member_epoch == CONSUMER_EPOCH_JOIN ? err : ERR_OK;
 }
 
 /*
@@ -152,28 +151,40 @@ static enum err heartbeat_check_epoch(struct heartbeat *hb, const struct cmember
 		      member->epoch);
 }
 
-static enum err heartbeat_find_static(struct heartbeat *hb)
+/* A static member, by its instance id; who says to be it has to have its member id, too. */
+static enum err heartbeat_know_static(struct heartbeat *hb, const struct cmember *member)
+{
+	const struct consumer_ask *ask = hb->ask;
+
+	if (member == NULL)
+		return REFUSE(hb, ERR_UNKNOWN_MEMBER_ID, "Instance id %.*s is unknown.",
+			      STR_ARG(ask->instance_id));
+	if (!str_eq(member->id, ask->member_id))
+		return REFUSE(hb, ERR_FENCED_INSTANCE_ID,
+			      "Static member %.*s with instance id %.*s was fenced by member %.*s.",
+			      STR_ARG(ask->member_id), STR_ARG(ask->instance_id),
+			      STR_ARG(member->id));
+	return ERR_OK;
+}
+
+/*
+ * Who comes back as a static member that has not left, under its own member id, is let in: its last
+ * answer was lost. Apache Kafka refuses it with UNRELEASED_INSTANCE_ID, which the clients take for
+ * final.
+ */
+static enum err heartbeat_join_static(struct heartbeat *hb)
 {
 	const struct consumer_ask *ask = hb->ask;
 	const struct cmember *member = consumer_find_static(hb->ev.c, ask->instance_id);
-	bool joins = ask->member_epoch == CONSUMER_EPOCH_JOIN;
 
-	if (member == NULL && !joins)
-		return REFUSE(hb, ERR_UNKNOWN_MEMBER_ID, "Instance id %.*s is unknown.",
-			      STR_ARG(ask->instance_id));
 	if (member == NULL) {
 		consumer_begin_new(&hb->ev, ask->member_id);
 		return ERR_OK;
 	}
 	if (str_eq(member->id, ask->member_id)) {
 		consumer_continue(&hb->ev, member);
-		return joins ? ERR_OK : heartbeat_check_epoch(hb, member);
+		return ERR_OK;
 	}
-	if (!joins)
-		return REFUSE(hb, ERR_FENCED_INSTANCE_ID,
-			      "Static member %.*s with instance id %.*s was fenced by member %.*s.",
-			      STR_ARG(ask->member_id), STR_ARG(ask->instance_id),
-			      STR_ARG(member->id));
 	if (member->epoch != CONSUMER_EPOCH_LEAVE_STATIC && !member->about.is_classic)
 		return REFUSE(hb, ERR_UNRELEASED_INSTANCE_ID,
 			      "Static member %.*s with instance id %.*s cannot join the group "
@@ -182,6 +193,21 @@ static enum err heartbeat_find_static(struct heartbeat *hb)
 			      STR_ARG(member->id));
 	consumer_replace(&hb->ev, member, ask->member_id);
 	return ERR_OK;
+}
+
+static enum err heartbeat_find_static(struct heartbeat *hb)
+{
+	const struct cmember *member;
+	enum err err;
+
+	if (hb->ask->member_epoch == CONSUMER_EPOCH_JOIN)
+		return heartbeat_join_static(hb);
+	member = consumer_find_static(hb->ev.c, hb->ask->instance_id);
+	err = heartbeat_know_static(hb, member);
+	if (err != ERR_OK)
+		return err;
+	consumer_continue(&hb->ev, member);
+	return heartbeat_check_epoch(hb, member);
 }
 
 static enum err heartbeat_find_member(struct heartbeat *hb)
@@ -292,6 +318,7 @@ static enum err heartbeat_go_on(struct heartbeat *hb)
 	ev->fx->consumer = (struct fx_consumer){.group = ev->group_id,
 						.member_id = hb->answer->member_id,
 						.session_ms = ev->cfg->session_ms,
+						.stepped = hb->next.stepped,
 						.upgraded = ev->fx->scratch != NULL};
 	return ERR_OK;
 }
@@ -312,18 +339,17 @@ static enum err heartbeat_leave(struct heartbeat *hb)
 	struct cmember *member = consumer_find(hb->ev.c, ask->member_id);
 
 	if (ask->instance_id.ptr != NULL) {
+		enum err err;
+
 		member = consumer_find_static(hb->ev.c, ask->instance_id);
-		if (member != NULL && !str_eq(member->id, ask->member_id))
-			return REFUSE(hb, ERR_FENCED_INSTANCE_ID,
-				      "Static member %.*s with instance id %.*s was fenced by "
-				      "member %.*s.",
-				      STR_ARG(ask->member_id), STR_ARG(ask->instance_id),
-				      STR_ARG(member->id));
-	}
-	if (member == NULL)
+		err = heartbeat_know_static(hb, member);
+		if (err != ERR_OK)
+			return err;
+	} else if (member == NULL) {
 		return REFUSE(hb, ERR_UNKNOWN_MEMBER_ID,
 			      "Member %.*s is not a member of group %.*s.", STR_ARG(ask->member_id),
 			      STR_ARG(ask->group));
+	}
 	hb->answer->member_id = ask->member_id;
 	hb->answer->member_epoch = ask->member_epoch;
 	if (ask->member_epoch == CONSUMER_EPOCH_LEAVE) {

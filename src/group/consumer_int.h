@@ -64,7 +64,7 @@ struct cnext {
 	int32_t epoch, previous_epoch;
 	enum consumer_member_state state;
 	struct tpset assigned, revoking, target;
-	bool is_new_subscription;
+	bool stepped; /* by consumer_reconcile() */
 };
 
 /* One event on one group. */

@@ -123,17 +123,16 @@ void consumer_sync_due(struct cmember *member, struct moment now, struct fx *fx)
 
 /* -- the heartbeat's records are in the log, and so in the state --------------------------- */
 
-static void settle_member(struct cmember *member, struct moment now, int32_t session_ms)
+static void settle_member(struct cmember *member, struct moment now, const struct fx_consumer *done)
 {
 	struct deadlines *deadlines = member->group->shard->deadlines;
 
-	deadline_set(deadlines, &member->session, now.mono_ms + session_ms);
+	deadline_set(deadlines, &member->session, now.mono_ms + done->session_ms);
 	deadline_clear(deadlines, &member->join);
 	deadline_clear(deadlines, &member->sync);
 	if (member->state != CONSUMER_UNREVOKED) {
 		deadline_clear(deadlines, &member->rebalance);
-	} else if (!deadline_is_set(&member->rebalance) ||
-		   member->rebalance_epoch != member->epoch) {
+	} else if (done->stepped || !deadline_is_set(&member->rebalance)) {
 		member->rebalance_epoch = member->epoch;
 		deadline_set(deadlines, &member->rebalance,
 			     now.mono_ms + member->about.rebalance_ms);
@@ -147,7 +146,7 @@ void consumer_settle(struct shard *shard, struct moment now, const struct fx_con
 	struct cmember *member = consumer_find(c, done->member_id);
 
 	if (member != NULL)
-		settle_member(member, now, done->session_ms);
+		settle_member(member, now, done);
 	if (!done->upgraded || c == NULL)
 		return;
 	/* They were members of a classic group until now. */

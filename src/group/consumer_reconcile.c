@@ -187,7 +187,8 @@ enum err consumer_reconcile(struct cevent *ev, bool subscription_changed, bool h
 	reconcile_find_topics(&re);
 	err = reconcile_step(&re, subscription_changed);
 	must(!ev->fx->arena.failed);
-	if (err == ERR_OK && reconcile_changed(&before, next))
+	next->stepped = err == ERR_OK && reconcile_changed(&before, next);
+	if (next->stepped)
 		consumer_emit_current(ev, next);
 	return err;
 }

@@ -319,8 +319,11 @@ static struct consumer *consumer_make(struct group *group)
 		group_clear(group, ERR_UNKNOWN_MEMBER_ID, NULL);
 	foreign_clear(group);
 	shard_set_type(group, GROUP_CONSUMER);
-	if (group->consumer == NULL)
+	if (group->consumer == NULL) {
 		group->consumer = keep_alloc_small(group->shard->keep, sizeof(*group->consumer));
+		/* Until a record says another: one for a group of nobody's topics is not written. */
+		group->consumer->epoch = CONSUMER_EPOCH_FIRST;
+	}
 	return group->consumer;
 }
 

@@ -132,8 +132,9 @@ struct update_told consumer_told(struct cevent *ev, const struct consumer_about 
 
 	if (!str_eq(about->regex, before->regex))
 		consumer_drop_unused_regex(ev, before->regex);
+	/* Who comes and subscribes to nothing changes nothing for the others. */
 	return (struct update_told){.is_new = is_new || !update_same_about(about, before),
-				    .subscription = changed || is_new};
+				    .subscription = changed};
 }
 
 /* -- epochs -------------------------------------------------------------------------------- */
@@ -151,7 +152,9 @@ void consumer_bump(struct cevent *ev, bool subscription_changed)
 		return;
 	consumer_subscribed(ev, &names, &names_len);
 	hash = consumer_hash(ev, names, names_len);
-	if (!subscription_changed && ev->c != NULL && hash == ev->c->metadata_hash) {
+	if (!subscription_changed && hash == (ev->c != NULL ? ev->c->metadata_hash : 0)) {
+		if (ev->c == NULL)
+			return;
 		/* Not sooner: what this event writes may not get into the log. */
 		ev->c->topics_seen = true;
 		ev->c->topics_version = version;

@@ -143,6 +143,7 @@ struct member;
 struct fx_consumer {
 	struct str group, member_id;
 	int32_t session_ms;
+	bool stepped;  /* the member: what it is to give back may be another */
 	bool upgraded; /* and those of all others begin */
 };
 

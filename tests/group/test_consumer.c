@@ -66,6 +66,49 @@ static void who_does_not_give_back_is_out(void **state)
 	assert_int_equal(b.owned_len, 6);
 }
 
+/* Told to give up more, a member has its time anew: as long as in Kafka. */
+static void r5_who_has_more_to_give_back_has_longer(void **state)
+{
+	struct world *w = *state;
+	struct consumer_client a = {.id = "a", .gives_back = true};
+	struct consumer_ask ask;
+
+	a.topics[a.topics_len++] = STR("t");
+	a.topics[a.topics_len++] = STR("u");
+	assert_int_equal(client_join(w, &a), ERR_OK);
+	a.gives_back = false;
+	while (a.topics_len > 0) {
+		a.topics_len--;
+		ask = client_ask(&a);
+		assert_int_equal(client_send(w, &a, &ask), ERR_OK);
+		world_advance(w, 20000);
+	}
+	assert_non_null(consumer_find(group_now(w), STR("a")));
+	world_advance(w, 9999);
+	assert_non_null(consumer_find(group_now(w), STR("a")));
+	world_advance(w, 1);
+	assert_null(consumer_find(group_now(w), STR("a")));
+}
+
+/* Nobody's assignment changes, so the group's epoch does not; a restart finds it as it was. */
+static void r5_who_subscribes_to_nothing_changes_nothing(void **state)
+{
+	struct world *w = *state;
+	struct consumer_client a = {.id = "a"};
+	struct consumer_ask ask = client_ask(&a);
+
+	ask.topics_len = 0;
+	assert_int_equal(client_send(w, &a, &ask), ERR_OK);
+	assert_int_equal(a.epoch, 1);
+	assert_int_equal(group_now(w)->epoch, 1);
+	assert_string_equal(state_now(w), "Stable");
+	a.topics[a.topics_len++] = STR("t");
+	ask = client_ask(&a);
+	assert_int_equal(client_send(w, &a, &ask), ERR_OK);
+	assert_int_equal(a.epoch, 2);
+	assert_int_equal(a.told_len, 6);
+}
+
 static void who_is_silent_is_out(void **state)
 {
 	struct world *w = *state;
@@ -114,6 +157,8 @@ static void a_group_has_its_limit(void **state)
 	for (size_t i = 0; i < 3; i++)
 		assert_int_equal(client_join(w, &all[i]), ERR_OK);
 	assert_int_equal(client_join(w, &all[3]), ERR_GROUP_MAX_SIZE_REACHED);
+	all[3].epoch = 1;
+	assert_int_equal(client_beat(w, &all[3]), ERR_GROUP_MAX_SIZE_REACHED); /* as in Kafka */
 	assert_int_equal(client_join(w, &all[2]), ERR_OK);
 	assert_int_equal(client_leave(w, &all[0], CONSUMER_EPOCH_LEAVE), ERR_OK);
 	assert_int_equal(client_join(w, &all[3]), ERR_OK);
@@ -127,6 +172,10 @@ static void a_static_member_comes_back(void **state)
 
 	assert_int_equal(client_join(w, &a), ERR_OK);
 	assert_int_equal(client_join(w, &b), ERR_UNRELEASED_INSTANCE_ID);
+	a.instance = "nobody";
+	assert_int_equal(client_leave(w, &a, CONSUMER_EPOCH_LEAVE_STATIC), ERR_UNKNOWN_MEMBER_ID);
+	assert_string_equal(a.message, "Instance id nobody is unknown.");
+	a.instance = "i";
 	assert_int_equal(client_leave(w, &a, CONSUMER_EPOCH_LEAVE_STATIC), ERR_OK);
 	assert_int_equal(a.epoch, CONSUMER_EPOCH_LEAVE_STATIC);
 	assert_int_equal(client_join(w, &b), ERR_OK);
@@ -356,6 +405,8 @@ int main(void)
 	    consumer_test(the_hash_of_topics_is_kafkas),
 	    consumer_test(a_partition_is_handed_on_when_given_back),
 	    consumer_test(who_does_not_give_back_is_out),
+	    consumer_test(r5_who_has_more_to_give_back_has_longer),
+	    consumer_test(r5_who_subscribes_to_nothing_changes_nothing),
 	    consumer_test(who_is_silent_is_out),
 	    consumer_test(epochs_fence),
 	    consumer_test(a_group_has_its_limit),
