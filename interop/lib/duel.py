@@ -21,7 +21,7 @@ CONFIG = {
     "group.coordinator.append.linger.ms": "0",
 }
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-UNORDERED = ("Members", "Groups", "Topics", "Partitions")
+UNORDERED = ("Members", "Groups", "Topics", "TopicPartitions", "Partitions", "SubscribedTopicNames")
 BARRIER = "duel-barrier"
 
 
@@ -171,6 +171,14 @@ class Duel:
             assert time.monotonic() < deadline, f"{what}\n{self.story()}"
             time.sleep(0.02)
 
+    def settle_each(self, ask, condition):
+        """For what comes by time, and is asked of each with `ask`."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        for asker in self.barriers:
+            while not condition(found := ask(asker)):
+                assert time.monotonic() < deadline, f"{found}\n{self.story()}"
+                time.sleep(0.02)
+
     def expect_silence(self, flight):
         """Apache Kafka never answers a request whose member has asked again, or is gone; we tell its client."""
         flight.never_answered = True
@@ -232,6 +240,8 @@ class Duel:
         if isinstance(value, list):
             rows = [self.plain(each, side, key) for each in value]
             return sorted(rows, key=repr) if key in UNORDERED else rows
+        if key == "ErrorMessage" and value:  # what is wrong with a pattern is in another library's words
+            value = re.sub("(not a valid regular expression: ).*", r"\1...", value)
         if isinstance(value, str) and UUID.search(value):
             known = {each: name for name, each in self.topic_ids[side].items()}
             return self.names[side].get(value) or known.get(value) or UUID.sub("<new>", value)
