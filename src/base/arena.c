@@ -1,4 +1,7 @@
-/* Request memory: chunks that grow from 1 KB by doubling, up to a hard cap. */
+/*
+ * Request memory: chunks, each as large as all before it, from 1 KB, up to a hard cap. So the first
+ * two are of a size that malloc keeps at hand for each thread, and most requests need no other.
+ */
 #include "base/arena.h"
 
 #include <stdarg.h>
@@ -40,7 +43,7 @@ void arena_fini(struct arena *arena)
 
 static bool arena_grow(struct arena *arena, size_t need)
 {
-	size_t size = arena->chunk != NULL ? arena->chunk->size * 2 : ARENA_CHUNK_MIN;
+	size_t size = arena->chunk != NULL ? arena->used_bytes : ARENA_CHUNK_MIN;
 	struct arena_chunk *chunk;
 
 	if (size > ARENA_CHUNK_MAX)
