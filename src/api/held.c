@@ -37,5 +37,5 @@ void held_begin(struct held *held, struct api_loop *al, struct req *req,
 void held_end(struct held *held, enum err err)
 {
 	held_encode(held, err);
-	coord_release(held->al->api->coord, &held->call);
+	coord_release(&held->call);
 }

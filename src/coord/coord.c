@@ -333,7 +333,7 @@ static void coord_refuse(struct coord *coord, struct coord_call *call,
 {
 	coord_hold(call);
 	call->answer(call, answer);
-	coord_release(coord, call);
+	hold_release(coord, call);
 }
 
 void coord_join(struct coord *coord, struct coord_call *call, struct join_ask *ask)

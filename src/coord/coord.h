@@ -70,11 +70,13 @@ void coord_topic_deleted(struct coord *coord, struct str topic, struct uuid topi
  *
  *	coord_hold(&call);  ask, encode;  coord_release(&call);
  *
- * send() comes when everything that was asked with the call is durable: at once, in the same turn,
- * or later. When that fails, fail() comes first, to encode an error in place of the answer.
+ * send() comes when everything that was asked with the call is durable: from within the release,
+ * after which the call may be gone, or later. When that fails, fail() comes first, to encode an
+ * error in place of the answer.
  *
  * JoinGroup and SyncGroup are answered whenever the group is ready: answer() encodes what it is
- * given then, and send() follows as above. No hold and release around these two.
+ * given then, and send() follows at the end of the turn or later. No hold and release around these
+ * two.
  */
 struct coord_call {
 	void (*answer)(struct coord_call *call, const struct fx_answer *answer);
@@ -88,7 +90,7 @@ struct coord_call {
 };
 
 void coord_hold(struct coord_call *call);
-void coord_release(struct coord *coord, struct coord_call *call);
+void coord_release(struct coord_call *call);
 
 void coord_join(struct coord *coord, struct coord_call *call, struct join_ask *ask);
 void coord_sync(struct coord *coord, struct coord_call *call, struct sync_ask *ask);

@@ -236,6 +236,8 @@ void hold_wait(struct clog *log, struct coord_wait *wait);
 /* Those that need not wait any more go; err: all go, and fail. */
 void hold_settle(struct clog *log, enum err err);
 void hold_init(struct coord *coord);
+/* As coord_release, in the middle of an event: send() comes at the end of the turn. */
+void hold_release(struct coord *coord, struct coord_call *call);
 
 /* -- tshard.c: one partition of __transaction_state -- */
 extern const struct clog_kind tshard_kind;

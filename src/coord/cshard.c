@@ -132,7 +132,7 @@ static void cshard_answer(struct cshard *shard)
 		call->answer(call, answer);
 		if (answer->durable)
 			hold_until_durable(&shard->log, call);
-		coord_release(coord, call);
+		hold_release(coord, call);
 	}
 }
 

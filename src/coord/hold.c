@@ -2,8 +2,8 @@
  * Who waits for a coordinator's log to be durable: answers, and the markers of transactions.
  * Without flush.messages=1 it always is, and nobody waits.
  *
- * What is ready is sent at the end of the loop's turn: a send may let the next request of that
- * connection begin, which must not find us in the middle of an event.
+ * What becomes ready in an event is sent at the end of the loop's turn: a send may let the next
+ * request of that connection begin, which must not find us in the middle of an event.
  */
 #include "coord/coord_int.h"
 
@@ -14,6 +14,13 @@ static void hold_ready(struct coord *coord, struct coord_call *call)
 		loop_defer(coord->o.loop, &coord->send_task);
 }
 
+static void hold_send(struct coord_call *call)
+{
+	if (call->err != ERR_OK)
+		call->fail(call, call->err);
+	call->send(call);
+}
+
 static void hold_send_all(struct loop_task *task)
 {
 	struct coord *coord = container_of(task, struct coord, send_task);
@@ -21,9 +28,7 @@ static void hold_send_all(struct loop_task *task)
 
 	while ((call = TAILQ_FIRST(&coord->ready)) != NULL) {
 		TAILQ_REMOVE(&coord->ready, call, link);
-		if (call->err != ERR_OK)
-			call->fail(call, call->err);
-		call->send(call);
+		hold_send(call);
 	}
 }
 
@@ -38,12 +43,21 @@ void coord_hold(struct coord_call *call)
 	call->waiting++;
 }
 
-void coord_release(struct coord *coord, struct coord_call *call)
+void hold_release(struct coord *coord, struct coord_call *call)
 {
 	must(call->waiting > 0);
 	call->waiting--;
 	if (call->waiting == 0)
 		hold_ready(coord, call);
+}
+
+/* Its event is over: what it holds is given back at once, and not kept until all of the turn is. */
+void coord_release(struct coord_call *call)
+{
+	must(call->waiting > 0);
+	call->waiting--;
+	if (call->waiting == 0)
+		hold_send(call);
 }
 
 /* In the request's arena. */
@@ -59,7 +73,7 @@ static void hold_call_done(struct coord_wait *wait, enum err err)
 
 	if (err != ERR_OK)
 		held->call->err = fx_append_err(err);
-	coord_release(held->coord, held->call);
+	hold_release(held->coord, held->call);
 }
 
 void hold_until_durable(struct clog *log, struct coord_call *call)

@@ -294,7 +294,7 @@ static void txncoord_finish(struct tshard *shard, struct txn_call *call, enum er
 	call->err = append != ERR_OK ? fx_append_err(append) : err;
 	if (shard != NULL && call->err == ERR_OK)
 		hold_until_durable(&shard->log, &call->call);
-	coord_release(coord, &call->call);
+	hold_release(coord, &call->call);
 }
 
 static void txncoord_try(struct txn_call *call, int64_t fresh_id);

@@ -33,12 +33,22 @@ static void offsets_and_groups_come_back(void **state)
 	assert_int_equal(coord_heartbeat(w->coord, STR("g"), str_of(id), STR_NULL, 1), ERR_OK);
 }
 
-static void answers_leave_at_the_end_of_the_turn(void **state)
+static void what_waits_for_nothing_leaves_with_its_release(void **state)
 {
 	struct world *w = *state;
 	struct asker a;
 
 	assert_int_equal(world_commit(w, &a, "g", 0, 1), ERR_OK);
+	assert_true(a.sent && !a.failed);
+}
+
+static void answers_of_an_event_leave_at_the_end_of_the_turn(void **state)
+{
+	struct world *w = *state;
+	struct asker a;
+
+	world_join(w, &a, "");
+	assert_int_equal(a.err, ERR_INVALID_GROUP_ID);
 	assert_false(a.sent);
 	world_turn(w);
 	assert_true(a.sent && !a.failed);
@@ -56,7 +66,7 @@ static void a_commit_waits_for_the_disk(void **state)
 	/* Who reads it now must not hear of it before it is durable. */
 	coord_hold(asker_begin(&b));
 	assert_int_equal(coord_fetch(w->coord, &b.call, STR("g"), false, &entry, 1), ERR_OK);
-	coord_release(w->coord, &b.call);
+	coord_release(&b.call);
 	assert_int_equal(entry.value.offset, 1);
 	assert_false(a.sent || b.sent);
 	world_wait(w, &a.sent);
@@ -145,7 +155,7 @@ static void a_long_list_is_several_batches(void **state)
 						   .value = {.offset = i}};
 	coord_hold(asker_begin(&a));
 	assert_int_equal(coord_commit(w->coord, &a.call, &ask), ERR_OK);
-	coord_release(w->coord, &a.call);
+	coord_release(&a.call);
 	world_wait(w, &a.sent);
 	assert_int_equal(partition_log_end(w->part) - before, 3000);
 	world_restart(w);
@@ -232,7 +242,7 @@ static void groups_are_listed_described_and_deleted(void **state)
 	assert_true(str_eq(view.state, STR("Empty")));
 	assert_int_equal(coord_delete_group(w->coord, &a.call, STR("g")), ERR_OK);
 	assert_int_equal(coord_delete_group(w->coord, &a.call, STR("g")), ERR_GROUP_ID_NOT_FOUND);
-	coord_release(w->coord, &a.call);
+	coord_release(&a.call);
 	world_wait(w, &a.sent);
 	world_restart(w);
 	assert_int_equal(coord_groups_len(w->coord), 0);
@@ -253,7 +263,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    world_test(offsets_and_groups_come_back),
-	    world_test(answers_leave_at_the_end_of_the_turn),
+	    world_test(what_waits_for_nothing_leaves_with_its_release),
+	    world_test(answers_of_an_event_leave_at_the_end_of_the_turn),
 	    world_test(a_commit_waits_for_the_disk),
 	    world_test(a_failed_disk_is_not_our_coordinator),
 	    world_test(deadlines_are_kept),

@@ -74,7 +74,7 @@ static enum err try_describe(struct world *w, bool consumer)
 	coord_hold(asker_begin(&a));
 	err = consumer ? coord_consumer_describe(w->coord, &a.call, STR("g"), &consumer_view)
 		       : coord_describe(w->coord, &a.call, STR("g"), &view);
-	coord_release(w->coord, &a.call);
+	coord_release(&a.call);
 	world_wait(w, &a.sent);
 	return err;
 }
@@ -89,7 +89,7 @@ static enum err try_fetch(struct world *w, bool all)
 	coord_hold(asker_begin(&a));
 	err = all ? coord_fetch_all(w->coord, &a.call, STR("g"), false, &entries, &len)
 		  : coord_fetch(w->coord, &a.call, STR("g"), false, &entry, 1);
-	coord_release(w->coord, &a.call);
+	coord_release(&a.call);
 	world_wait(w, &a.sent);
 	return err;
 }
@@ -103,7 +103,7 @@ static enum err try_delete(struct world *w, bool offsets)
 	coord_hold(asker_begin(&a));
 	err = offsets ? coord_delete_offsets(w->coord, &a.call, STR("g"), &entry, 1)
 		      : coord_delete_group(w->coord, &a.call, STR("g"));
-	coord_release(w->coord, &a.call);
+	coord_release(&a.call);
 	world_wait(w, &a.sent);
 	return err;
 }
@@ -143,7 +143,7 @@ static enum err try_leave(struct world *w)
 
 	coord_hold(asker_begin(&a));
 	err = coord_leave(w->coord, &a.call, STR("g"), &member, 1);
-	coord_release(w->coord, &a.call);
+	coord_release(&a.call);
 	world_wait(w, &a.sent);
 	return err;
 }
@@ -157,7 +157,7 @@ static enum err try_consumer_heartbeat(struct world *w)
 
 	coord_hold(asker_begin(&a));
 	err = coord_consumer_heartbeat(w->coord, &a.call, &ask, &answer);
-	coord_release(w->coord, &a.call);
+	coord_release(&a.call);
 	world_wait(w, &a.sent);
 	return err;
 }

@@ -202,7 +202,7 @@ static inline enum err world_commit(struct world *w, struct asker *a, const char
 
 	coord_hold(asker_begin(a));
 	err = coord_commit(w->coord, &a->call, &ask);
-	coord_release(w->coord, &a->call);
+	coord_release(&a->call);
 	return err != ERR_OK ? err : entry.err;
 }
 
@@ -214,7 +214,7 @@ static inline int64_t world_fetch(struct world *w, const char *group, const char
 
 	coord_hold(asker_begin(&a));
 	assert_int_equal(coord_fetch(w->coord, &a.call, str_of(group), false, &entry, 1), ERR_OK);
-	coord_release(w->coord, &a.call);
+	coord_release(&a.call);
 	world_wait(w, &a.sent);
 	return entry.value.offset;
 }
