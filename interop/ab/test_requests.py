@@ -79,6 +79,8 @@ class World:
             return self.rows(value, number, key)
         if key == "Port" and value == self.pair.brokers[number].port:
             return "PORT"
+        if key in OWN_PROGRESS and value > 0:
+            return "SOME"
         if key == "ClusterId":
             return "CLUSTER"
         if key == "TopicId":
@@ -88,7 +90,10 @@ class World:
 
 
     def rows(self, value, number, key):
-        """Apache Kafka tells of a topic once that is named twice, and not at all when none of its partitions is named."""
+        """Apache Kafka tells of a topic once that is named twice, and not at all when none of its partitions is named.
+        Nobody fetches metadata from us, so there is no listener for it."""
+        if key == "Listeners":
+            return []
         kept = []
         for each in value:
             if isinstance(each, dict) and (each.get("Name") in OWN_CONFIGS or key == "Topics" and each.get("Partitions") == [] and "ErrorCode" not in each):
@@ -101,6 +106,8 @@ class World:
 
 # Lists whose order means something; others are put in order before they are compared.
 ORDERED = ("Synonyms",)
+# How far each broker's own metadata log has come.
+OWN_PROGRESS = ("LeaderEpoch", "HighWatermark", "LogEndOffset", "LastFetchTimestamp", "LastCaughtUpTimestamp")
 # Configs whose default is ours on purpose.
 OWN_CONFIGS = ("flush.ms", "log.flush.interval.ms", "num.io.threads", "num.network.threads", "queued.max.request.bytes")
 
@@ -301,6 +308,43 @@ def reassignments():
         yield range(0, 1), {"Topics": topics, "TimeoutMs": 5000}
 
 
+def elect_leaders():
+    def row(name, *parts):
+        return {"Topic": name, "Partitions": list(parts)}
+
+    for topics in (None, [], [row("reqone", 0)], [row("reqone")], [row("reqtwo", 2, 0, 9, -1)], [row("nowhere1", 0)], [row("", 0)], [row("reqone", 0), row("nowhere1", 1, 0), row("reqtwo", 1)]):
+        yield range(0, 3), {"TopicPartitions": topics, "TimeoutMs": 5000}
+        for kind in (0, 1, 2, -1):
+            yield range(1, 3), {"ElectionType": kind, "TopicPartitions": topics, "TimeoutMs": 5000}
+
+
+def alter_reassignments():
+    def row(name, *parts):
+        return {"Name": name, "Partitions": [{"PartitionIndex": index, "Replicas": replicas} for index, replicas in parts]}
+
+    for topics in (
+        [], [row("reqone", (0, [1]))], [row("reqone", (0, None))], [row("reqone")], [row("reqone", (7, [1]), (0, [1]))], [row("reqone", (-1, None))],
+        [row("nowhere1", (0, [1]))], [row("nowhere1", (0, None))], [row("", (0, [1]))], [row("reqone", (0, []))], [row("reqone", (0, [1, 1]))], [row("reqone", (0, [7]))], [row("reqone", (0, [1, 7]))],
+        [row("reqone", (0, [7, 1]))], [row("reqone", (0, [-1]))], [row("reqone", (0, [8, 7]))], [row("reqone", (0, [1])), row("nowhere1", (0, [1])), row("reqtwo", (2, None), (0, [1]))],
+    ):
+        yield range(0, 2), {"Topics": topics, "TimeoutMs": 5000}
+        yield range(1, 2), {"Topics": topics, "TimeoutMs": 5000, "AllowReplicationFactorChange": 0}
+
+
+def describe_quorum():
+    def row(name, *parts):
+        return {"TopicName": name, "Partitions": [{"PartitionIndex": index} for index in parts]}
+
+    for topics in ([row("__cluster_metadata", 0)], [], [row("__cluster_metadata")], [row("__cluster_metadata", 1)], [row("__cluster_metadata", 0, 0)], [row("__cluster_metadata", 0, 1)], [row("reqone", 0)], [row("__cluster_metadata", 0), row("reqone", 0)]):
+        yield range(0, 3), {"Topics": topics}
+
+
+def list_config_resources():
+    yield range(0, 1), {}
+    for kinds in ([], [2], [4], [8], [16], [32], [2, 4], [2, 2], [0], [1], [64], [-1], [2, 0], [16, 32]):
+        yield range(1, 2), {"ResourceTypes": kinds}
+
+
 def describe_cluster():
     yield range(0, 3), {}
     yield range(0, 3), {"IncludeClusterAuthorizedOperations": 1}
@@ -353,6 +397,7 @@ PLAIN = {
     "Metadata": metadata, "OffsetCommit": offset_commit, "OffsetFetch": offset_fetch, "FindCoordinator": find_coordinator, "DescribeGroups": groups, "ListGroups": list_groups,
     "CreateTopics": create_topics, "DeleteTopics": delete_topics, "DescribeConfigs": describe_configs, "AlterConfigs": alter_configs, "IncrementalAlterConfigs": incremental_alter_configs,
     "CreatePartitions": create_partitions, "DeleteGroups": delete_groups, "OffsetDelete": offset_delete, "ListPartitionReassignments": reassignments, "DescribeCluster": describe_cluster,
+    "ElectLeaders": elect_leaders, "AlterPartitionReassignments": alter_reassignments, "DescribeQuorum": describe_quorum, "ListConfigResources": list_config_resources,
     "DescribeTopicPartitions": describe_topic_partitions, "DescribeAcls": describe_acls, "CreateAcls": create_acls, "DeleteAcls": delete_acls,
 }
 

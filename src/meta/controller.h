@@ -163,6 +163,16 @@ struct controller_wait {
 /* err 0: all that was submitted so far is durable and every subscriber's loop has the image. */
 void controller_commit(struct controller *ctl, struct controller_wait *wait);
 
+/* -- brokers -------------------------------------------------------------------------------- */
+
+/*
+ * May these be a partition's replicas? ERR_INVALID_REPLICA_ASSIGNMENT with a message: none, one
+ * twice, one that is not registered. From any thread.
+ */
+enum err controller_check_brokers(const struct image *image, struct arena *arena,
+				  const int32_t *brokers, size_t len,
+				  struct str *message) must_check;
+
 /* -- topics --------------------------------------------------------------------------------- */
 
 struct controller_config_entry {

@@ -67,13 +67,10 @@ static int int32_cmp(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-enum err controller_check_assignment(struct controller *ctl, struct arena *arena,
-				     const struct controller_assignment *assignment, int32_t idx,
-				     int factor, struct str *message)
+enum err controller_check_brokers(const struct image *image, struct arena *arena,
+				  const int32_t *brokers, size_t len, struct str *message)
 {
-	int32_t *ids = arena_array(arena, assignment->brokers_len + 1, sizeof(*ids));
-	size_t len = assignment->brokers_len;
-	bool any_active = false;
+	int32_t *ids = arena_array(arena, len + 1, sizeof(*ids));
 
 	if (ids == NULL)
 		return ERR_NOMEM;
@@ -81,11 +78,10 @@ enum err controller_check_assignment(struct controller *ctl, struct arena *arena
 		*message = STR("The manual partition assignment includes an empty replica list.");
 		return ERR_INVALID_REPLICA_ASSIGNMENT;
 	}
-	memcpy(ids, assignment->brokers, len * sizeof(*ids));
+	memcpy(ids, brokers, len * sizeof(*ids));
 	qsort(ids, len, sizeof(*ids), int32_cmp);
 	for (size_t i = 0; i < len; i++) {
-		any_active |= is_active(ctl, ids[i]);
-		if (image_broker_find(ctl->next, ids[i]) == NULL) {
+		if (image_broker_find(image, ids[i]) == NULL) {
 			*message = arena_printf(arena,
 						"The manual partition assignment includes broker "
 						"%" PRId32 ", but no such broker is registered.",
@@ -101,6 +97,22 @@ enum err controller_check_assignment(struct controller *ctl, struct arena *arena
 			return ERR_INVALID_REPLICA_ASSIGNMENT;
 		}
 	}
+	return ERR_OK;
+}
+
+enum err controller_check_assignment(struct controller *ctl, struct arena *arena,
+				     const struct controller_assignment *assignment, int32_t idx,
+				     int factor, struct str *message)
+{
+	size_t len = assignment->brokers_len;
+	bool any_active = false;
+	enum err err;
+
+	err = controller_check_brokers(ctl->next, arena, assignment->brokers, len, message);
+	if (err != ERR_OK)
+		return err;
+	for (size_t i = 0; i < len; i++)
+		any_active |= is_active(ctl, assignment->brokers[i]);
 	if (factor >= 0 && (size_t)factor != len) {
 		*message =
 		    arena_printf(arena,
