@@ -19,6 +19,7 @@ REASON_LENGTH_MAX = 300
 # What tells most comes first. A sanitizer's summary has the place, which its first line lacks.
 TELLING = [
     r'^(?:crash|power): FAILED.*',
+    r'^lint: .* is in no .*',
     r'^FATAL .*',
     r'.*\bWARNING: ThreadSanitizer: .*',
     r'^SUMMARY: (?!libFuzzer: deadly signal).*',

@@ -19,6 +19,8 @@ struct pmap {
 	uint8_t key[];
 };
 
+/* NOLINTBEGIN(misc-no-recursion): as deep as the tree. */
+
 static int pmap_cmp(struct bytes a, const struct pmap *node)
 {
 	return str_cmp((struct str){(const char *)a.ptr, a.len},
@@ -264,3 +266,5 @@ bool pmap_seek(const struct pmap *map, struct bytes from, bool after, struct pma
 	*entry = (struct pmap_entry){pmap_key(best), best->value};
 	return true;
 }
+
+/* NOLINTEND(misc-no-recursion) */

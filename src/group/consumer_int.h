@@ -134,7 +134,7 @@ void consumer_emit_member(struct cevent *ev, struct str id, const struct consume
 void consumer_emit_current(struct cevent *ev, const struct cnext *next);
 void consumer_emit_target(struct cevent *ev, struct str id, struct tpset target);
 void consumer_emit_target_epoch(struct cevent *ev, int64_t made_ms);
-void consumer_emit_removal(struct cevent *ev, struct str id);
+void consumer_emit_removal(struct cevent *ev, struct str member);
 /* All of the group, with ev->next where it has records by now. */
 void consumer_emit_tombstones(struct cevent *ev);
 void consumer_emit_all_tombstones(const struct group *group, struct fx *fx);
@@ -195,10 +195,10 @@ enum err consumer_beat(struct group *group, struct moment now, struct str member
 /* -- consumer_regex.c -- */
 /*
  * Looks at which topics the pattern of ev->next is for, where that is not known or may have
- * changed; emits what it found. regex: the one that the member now says, null: as before.
+ * changed; emits what it found. text: the one that the member now says, null: as before.
  * ERR_INVALID_REGULAR_EXPRESSION with a message.
  */
-enum err consumer_resolve(struct cevent *ev, struct str regex, struct str *message) must_check;
+enum err consumer_resolve(struct cevent *ev, struct str text, struct str *message) must_check;
 /* After ev->gone or ev->next is known: patterns that no member has any more get tombstones. */
 void consumer_drop_unused_regex(struct cevent *ev, struct str regex);
 

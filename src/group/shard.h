@@ -180,7 +180,7 @@ bool view_next(const struct shard *shard, const void **pos, struct group_listed 
 size_t shard_groups_len(const struct shard *shard);
 
 /* DeleteGroups: tombstones for the group and its offsets. */
-enum err shard_delete_group(struct shard *shard, struct str group, struct fx *fx) must_check;
+enum err shard_delete_group(struct shard *shard, struct str id, struct fx *fx) must_check;
 
 /* -- time, log and shell ------------------------------------------------------------------- */
 

@@ -12,6 +12,7 @@
 
 #include "api/loggers.h"
 #include "base/log.h"
+#include "base/must.h"
 #include "config.h"
 
 static const char usage[] =
@@ -63,7 +64,11 @@ static const char *option_at(const char *name, int argc, char **argv, int *i)
 		return argv[*i] + len + 1;
 	if (argv[*i][len] != '\0')
 		return NULL;
-	return *i + 1 < argc ? argv[++*i] : "";
+	if (*i + 1 == argc)
+		return "";
+	++*i;
+	must(argv[*i] != NULL);
+	return argv[*i];
 }
 
 static const char *override_at(int argc, char **argv, int *i)

@@ -11,6 +11,7 @@ static const struct plog_config *replicas_share(struct replicas *replicas,
 	struct shared_config *shared;
 
 	for (shared = replicas->configs; shared != NULL; shared = shared->next)
+		/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): the padding is zero. */
 		if (memcmp(&shared->cfg, cfg, sizeof(*cfg)) == 0)
 			return &shared->cfg;
 	shared = calloc(1, sizeof(*shared));
