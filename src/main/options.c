@@ -12,7 +12,6 @@
 
 #include "api/loggers.h"
 #include "base/log.h"
-#include "base/must.h"
 #include "config.h"
 
 static const char usage[] =
@@ -64,11 +63,7 @@ static const char *option_at(const char *name, int argc, char **argv, int *i)
 		return argv[*i] + len + 1;
 	if (argv[*i][len] != '\0')
 		return NULL;
-	if (*i + 1 == argc)
-		return "";
-	++*i;
-	must(argv[*i] != NULL);
-	return argv[*i];
+	return *i + 1 < argc ? argv[++*i] : "";
 }
 
 static const char *override_at(int argc, char **argv, int *i)

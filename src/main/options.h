@@ -1,4 +1,4 @@
-/* The command line: barnabas [server.properties] [--override key=value]... [--version] [--help] */
+/* The command line, as barnabas(8) describes it. */
 #ifndef MAIN_OPTIONS_H
 #define MAIN_OPTIONS_H
 

@@ -504,6 +504,20 @@ enum err controller_auto_create(struct controller *ctl, struct str name)
 	return create_one(ctl, &topic);
 }
 
+/* With these settings, which live as long as the call. */
+static enum err create_configured(struct controller *ctl, struct controller_new_topic *topic,
+				  struct controller_config_entry *configs, size_t configs_len)
+{
+	enum err err;
+
+	topic->configs = configs;
+	topic->configs_len = configs_len;
+	err = create_one(ctl, topic);
+	topic->configs = NULL;
+	topic->configs_len = 0;
+	return err;
+}
+
 static enum err create_offsets(struct controller *ctl, struct controller_new_topic *topic)
 {
 	const struct config *cfg = ctl->options.config;
@@ -516,9 +530,7 @@ static enum err create_offsets(struct controller *ctl, struct controller_new_top
 	topic->num_partitions = (int32_t)config_int64(cfg, CONFIG_OFFSETS_TOPIC_NUM_PARTITIONS);
 	topic->replication_factor =
 	    (int16_t)config_int64(cfg, CONFIG_OFFSETS_TOPIC_REPLICATION_FACTOR);
-	topic->configs = configs;
-	topic->configs_len = ARRAY_LEN(configs);
-	return create_one(ctl, topic);
+	return create_configured(ctl, topic, configs, ARRAY_LEN(configs));
 }
 
 static enum err create_transactions(struct controller *ctl, struct controller_new_topic *topic)
@@ -536,9 +548,7 @@ static enum err create_transactions(struct controller *ctl, struct controller_ne
 	    (int32_t)config_int64(cfg, CONFIG_TRANSACTION_STATE_LOG_NUM_PARTITIONS);
 	topic->replication_factor =
 	    (int16_t)config_int64(cfg, CONFIG_TRANSACTION_STATE_LOG_REPLICATION_FACTOR);
-	topic->configs = configs;
-	topic->configs_len = ARRAY_LEN(configs);
-	return create_one(ctl, topic);
+	return create_configured(ctl, topic, configs, ARRAY_LEN(configs));
 }
 
 enum err controller_ensure_internal(struct controller *ctl, struct str name)

@@ -53,8 +53,8 @@ enum err image_partition_set_local(struct image *img, struct uuid topic_id, int3
 
 /* -- the rest ------------------------------------------------------------------------------- */
 
-/* Copies what `broker` says; refs and the memory of it are not used. */
-enum err image_broker_put(struct image *img, const struct image_broker *broker) must_check;
+/* Copies what `from` says; refs and the memory of it are not used. */
+enum err image_broker_put(struct image *img, const struct image_broker *from) must_check;
 enum err image_broker_remove(struct image *img, int32_t id) must_check;
 /* Level 0 removes. */
 enum err image_feature_put(struct image *img, struct str name, int16_t level) must_check;

@@ -123,6 +123,7 @@ static struct net_loop *acceptor_choose(struct acceptor *acceptor)
 	struct net *net = acceptor->net;
 	struct net_loop *best = NULL;
 
+	must(net->io_len > 0);
 	for (size_t i = 0; i < net->io_len; i++) {
 		struct net_loop *nl = &net->loops[(acceptor->next + i) % net->io_len];
 

@@ -289,7 +289,7 @@ enum err clean_filter_batch(struct clean_filter *filter, struct bytes batch,
 			    const struct batch_view *view, struct wr *out)
 {
 	size_t before = out->len_bytes;
-	enum err err = out->err;
+	enum err err;
 
 	must(batch.len == view->size_bytes);
 	filter->stats.read_bytes += batch.len;

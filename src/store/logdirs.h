@@ -22,7 +22,7 @@ struct logdirs {
  * Opens each, see logdir_open; what cannot be used is in the set as failed, with a log line. An
  * error: one is another process's (ERR_LOCKED), named twice, or not one can be used; logged.
  */
-enum err logdirs_open(struct logdirs **dirs, const char *const *paths, size_t paths_len) must_check;
+enum err logdirs_open(struct logdirs **out, const char *const *paths, size_t paths_len) must_check;
 void logdirs_close(struct logdirs *dirs);
 
 /* How many have not failed. */

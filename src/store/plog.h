@@ -405,7 +405,7 @@ enum err plog_flush(struct plog *log) must_check;
  * pairs.
  */
 struct plog_flush;
-enum err plog_flush_begin(struct plog *log, struct plog_flush **flush) must_check;
+enum err plog_flush_begin(struct plog *log, struct plog_flush **out) must_check;
 enum err plog_flush_end(struct plog *log, struct plog_flush *flush, enum err err) must_check;
 /*
  * [worker] plog_flush, and what makes recovery from there cheap: leader epochs and a producer
