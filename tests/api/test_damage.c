@@ -33,7 +33,7 @@
 #include "proto/offset_fetch.h"
 #include "proto/produce.h"
 #include "record/builder.h"
-#include "tests/api/whole.h"
+#include "tests/api/whole_ask.h"
 #include "tests/memory.h"
 #include "tests/store/hurt.h"
 
@@ -42,7 +42,6 @@
 #else
 #define ROUNDS 60
 #endif
-#define PRODUCE_VERSION	 12
 #define FETCH_VERSION	 12
 #define COMMIT_VERSION	 8
 #define OFFSETS_VERSION	 7
@@ -104,45 +103,27 @@ static struct whole whole;
 
 static int produce(const struct partition_of *to, int number)
 {
-	struct builder_options options = builder_options_default;
-	struct produce_req_partition_produce_data part;
-	struct produce_req_topic_produce_data data;
-	struct produce_req ask;
-	struct produce_res answer;
+	struct whole_batch batch = {.topic = to->topic,
+				    .idx = to->idx,
+				    .acks = -1,
+				    .version = WHOLE_PRODUCE_VERSION,
+				    .transactional_id = STR_NULL};
 	struct builder builder;
 	struct whole_call call;
 	uint8_t value[300];
-	struct wr batch;
-	int code;
+	struct wr records;
 
-	wr_init(&batch, 1 << 20);
-	builder_init(&builder, &batch, &options);
+	wr_init(&records, 1 << 20);
+	builder_init(&builder, &records, &builder_options_default);
 	memset(value, number, sizeof(value));
 	builder_add(&builder, 1000 + number, BYTES_NULL,
 		    (struct bytes){value, (size_t)(number * 31 % 300)}, NULL, 0);
 	must(builder_finish(&builder, NULL) == ERR_OK);
-	whole_begin(&whole, &call, PRODUCE_API_KEY, PRODUCE_VERSION);
-	produce_req_init(&ask);
-	produce_req_topic_produce_data_init(&data);
-	produce_req_partition_produce_data_init(&part);
-	part.index = to->idx;
-	part.records.bytes = wr_written(&batch);
-	data.name = str_of(to->topic);
-	data.partition_data = &part;
-	data.partition_data_len = 1;
-	ask.transactional_id = STR_NULL;
-	ask.acks = -1;
-	ask.timeout_ms = 1000;
-	ask.topic_data = &data;
-	ask.topic_data_len = 1;
-	produce_req_encode(&ask, &call.frame, PRODUCE_VERSION);
+	batch.records = wr_written(&records);
+	whole_begin_batch(&whole, &call, &batch);
+	wr_fini(&records);
 	whole_ask(&call);
-	must(produce_res_decode(&answer, &call.body, PRODUCE_VERSION, &call.req.arena) == ERR_OK);
-	must(answer.responses_len == 1);
-	code = answer.responses[0].partition_responses[0].error_code;
-	whole_end(&call);
-	wr_fini(&batch);
-	return code;
+	return whole_end_produce(&call);
 }
 
 /* Appends what one fetch gives to *bytes; the error code, and -1 at the end. */

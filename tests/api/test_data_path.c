@@ -73,28 +73,17 @@ static void make_batch(struct wr *out, const struct batch_of *of)
 static void begin_produce(struct whole_call *call, const char *topic, int32_t idx, int16_t acks,
 			  const struct batch_of *of)
 {
-	struct produce_req_partition_produce_data part;
-	struct produce_req_topic_produce_data data;
-	struct produce_req ask;
-	struct wr batch;
+	struct whole_batch batch = {.topic = topic,
+				    .idx = idx,
+				    .acks = acks,
+				    .version = PRODUCE_VERSION,
+				    .transactional_id = STR_NULL};
+	struct wr records;
 
-	make_batch(&batch, of);
-	whole_begin(&whole, call, PRODUCE_API_KEY, PRODUCE_VERSION);
-	produce_req_init(&ask);
-	produce_req_topic_produce_data_init(&data);
-	produce_req_partition_produce_data_init(&part);
-	part.index = idx;
-	part.records.bytes = wr_written(&batch);
-	data.name = str_of(topic);
-	data.partition_data = &part;
-	data.partition_data_len = 1;
-	ask.transactional_id = STR_NULL;
-	ask.acks = acks;
-	ask.timeout_ms = 1000;
-	ask.topic_data = &data;
-	ask.topic_data_len = 1;
-	produce_req_encode(&ask, &call->frame, PRODUCE_VERSION);
-	wr_fini(&batch);
+	make_batch(&records, of);
+	batch.records = wr_written(&records);
+	whole_begin_batch(&whole, call, &batch);
+	wr_fini(&records);
 }
 
 /* The error code; *offset is the base offset. */

@@ -10,10 +10,9 @@
 #include "proto/fetch.h"
 #include "proto/produce.h"
 #include "record/builder.h"
-#include "tests/api/whole.h"
+#include "tests/api/whole_ask.h"
 
 #define PRODUCE_VERSION 12
-#define FETCH_VERSION	12
 #define SCRATCH_CAP	((size_t)64 << 20)
 /* So much that no codec does it at once. */
 #define LONG_BYTES ((size_t)2 << 20)
@@ -106,29 +105,14 @@ static void produce(struct whole *whole, size_t partitions, const struct batch_o
 /* The first batch at the offset; its bytes live as long as the call. */
 static struct bytes fetch(struct whole *whole, struct whole_call *call, int32_t idx, int64_t offset)
 {
-	struct fetch_req_fetch_partition part;
-	struct fetch_req_fetch_topic topic;
 	struct batch_header header;
-	struct fetch_req ask;
 	struct fetch_res answer;
 	struct bytes records;
 
-	whole_begin(whole, call, FETCH_API_KEY, FETCH_VERSION);
-	fetch_req_init(&ask);
-	fetch_req_fetch_topic_init(&topic);
-	fetch_req_fetch_partition_init(&part);
-	part.partition = idx;
-	part.fetch_offset = offset;
-	part.partition_max_bytes = 1 << 20;
-	topic.topic = STR("t");
-	topic.partitions = &part;
-	topic.partitions_len = 1;
-	ask.session_epoch = -1;
-	ask.topics = &topic;
-	ask.topics_len = 1;
-	fetch_req_encode(&ask, &call->frame, FETCH_VERSION);
+	whole_begin_fetch(whole, call, "t", idx, offset, 0, 0);
 	whole_ask(call);
-	assert_int_equal(fetch_res_decode(&answer, &call->body, FETCH_VERSION, &call->req.arena),
+	assert_int_equal(fetch_res_decode(&answer, &call->body, WHOLE_FETCH_VERSION,
+					  &call->req.arena),
 			 ERR_OK);
 	records = answer.responses[0].partitions[0].records.bytes;
 	assert_int_equal(batch_header_read(records, &header), ERR_OK);

@@ -179,39 +179,34 @@ static struct pid end(int version, struct pid pid, bool commit)
 
 static int produce_as(int version, struct str id, struct pid pid, int32_t sequence)
 {
+	struct whole_batch batch = {.topic = "t",
+				    .acks = -1,
+				    .version = (int16_t)version,
+				    .transactional_id = id};
 	struct builder_options options = builder_options_default;
-	struct produce_req_partition_produce_data part;
-	struct produce_req_topic_produce_data data;
 	struct builder builder;
-	struct produce_req ask;
 	struct produce_res res;
 	struct whole_call call;
-	struct wr batch;
+	struct wr records;
+	int code;
 
 	options.producer_id = pid.id;
 	options.producer_epoch = pid.epoch;
 	options.base_sequence = sequence;
 	options.transactional = true;
-	wr_init(&batch, 1 << 20);
-	builder_init(&builder, &batch, &options);
+	wr_init(&records, 1 << 20);
+	builder_init(&builder, &records, &options);
 	builder_add(&builder, 1000, BYTES_NULL, (struct bytes){(const uint8_t *)"v", 1}, NULL, 0);
 	assert_int_equal(builder_finish(&builder, NULL), ERR_OK);
-	produce_req_init(&ask);
-	produce_req_topic_produce_data_init(&data);
-	produce_req_partition_produce_data_init(&part);
-	part.records.bytes = wr_written(&batch);
-	data.name = STR("t");
-	data.partition_data = &part;
-	data.partition_data_len = 1;
-	ask.transactional_id = id;
-	ask.acks = -1;
-	ask.timeout_ms = 1000;
-	ask.topic_data = &data;
-	ask.topic_data_len = 1;
-	ASK(&call, &ask, &res, produce, PRODUCE, version);
+	batch.records = wr_written(&records);
+	whole_begin_batch(&whole, &call, &batch);
+	wr_fini(&records);
+	whole_ask(&call);
+	assert_int_equal(produce_res_decode(&res, &call.body, batch.version, &call.req.arena),
+			 ERR_OK);
+	code = res.responses[0].partition_responses[0].error_code;
 	whole_end(&call);
-	wr_fini(&batch);
-	return res.responses[0].partition_responses[0].error_code;
+	return code;
 }
 
 static int produce(int version, struct pid pid, int32_t sequence)

@@ -13,36 +13,49 @@
 #include "proto/produce.h"
 #include "record/builder.h"
 
-void whole_begin_produce(struct whole *whole, struct whole_call *call, const char *topic,
-			 int32_t idx, int64_t timestamp_ms)
+void whole_begin_batch(struct whole *whole, struct whole_call *call,
+		       const struct whole_batch *batch)
 {
 	struct produce_req_partition_produce_data part;
 	struct produce_req_topic_produce_data data;
 	struct produce_req ask;
-	struct builder builder;
-	struct wr batch;
 
-	wr_init(&batch, 1 << 20);
-	builder_init(&builder, &batch, &builder_options_default);
-	builder_add(&builder, timestamp_ms, BYTES_NULL, (struct bytes){(const uint8_t *)"v", 1},
-		    NULL, 0);
-	assert_int_equal(builder_finish(&builder, NULL), ERR_OK);
-	whole_begin(whole, call, PRODUCE_API_KEY, WHOLE_PRODUCE_VERSION);
+	whole_begin(whole, call, PRODUCE_API_KEY, batch->version);
 	produce_req_init(&ask);
 	produce_req_topic_produce_data_init(&data);
 	produce_req_partition_produce_data_init(&part);
-	part.index = idx;
-	part.records.bytes = wr_written(&batch);
-	data.name = str_of(topic);
+	part.index = batch->idx;
+	part.records.bytes = batch->records;
+	data.name = str_of(batch->topic);
 	data.partition_data = &part;
 	data.partition_data_len = 1;
-	ask.transactional_id = STR_NULL;
-	ask.acks = -1;
+	ask.transactional_id = batch->transactional_id;
+	ask.acks = batch->acks;
 	ask.timeout_ms = 10000;
 	ask.topic_data = &data;
 	ask.topic_data_len = 1;
-	produce_req_encode(&ask, &call->frame, WHOLE_PRODUCE_VERSION);
-	wr_fini(&batch);
+	produce_req_encode(&ask, &call->frame, batch->version);
+}
+
+void whole_begin_produce(struct whole *whole, struct whole_call *call, const char *topic,
+			 int32_t idx, int64_t timestamp_ms)
+{
+	struct whole_batch batch = {.topic = topic,
+				    .idx = idx,
+				    .acks = -1,
+				    .version = WHOLE_PRODUCE_VERSION,
+				    .transactional_id = STR_NULL};
+	struct builder builder;
+	struct wr records;
+
+	wr_init(&records, 1 << 20);
+	builder_init(&builder, &records, &builder_options_default);
+	builder_add(&builder, timestamp_ms, BYTES_NULL, (struct bytes){(const uint8_t *)"v", 1},
+		    NULL, 0);
+	assert_int_equal(builder_finish(&builder, NULL), ERR_OK);
+	batch.records = wr_written(&records);
+	whole_begin_batch(whole, call, &batch);
+	wr_fini(&records);
 }
 
 int whole_end_produce(struct whole_call *call)

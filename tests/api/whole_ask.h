@@ -1,6 +1,6 @@
 /*
- * What many tests ask of the whole broker: one record into a partition, one partition's records, an
- * offset by its time. The three beginnings leave a call that is not sent yet.
+ * What many tests ask of the whole broker: one batch or record into a partition, one partition's
+ * records, an offset by its time. The beginnings leave a call that is not sent yet.
  */
 #ifndef TESTS_API_WHOLE_ASK_H
 #define TESTS_API_WHOLE_ASK_H
@@ -10,6 +10,17 @@
 #define WHOLE_PRODUCE_VERSION 12
 #define WHOLE_FETCH_VERSION   12
 
+/* One batch for one partition. */
+struct whole_batch {
+	const char *topic;
+	int32_t idx;
+	int16_t acks, version;
+	struct str transactional_id; /* may be null */
+	struct bytes records;
+};
+
+void whole_begin_batch(struct whole *whole, struct whole_call *call,
+		       const struct whole_batch *batch);
 /* One record, the letter v, at this time, with acks=all. */
 void whole_begin_produce(struct whole *whole, struct whole_call *call, const char *topic,
 			 int32_t idx, int64_t timestamp_ms);

@@ -7,7 +7,7 @@
 
 #include "coord/coord_int.h"
 #include "coord/trecord.h"
-#include "record/batch.h"
+#include "tests/fuzz/replay.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -25,20 +25,7 @@ struct world {
 
 static void replay(struct world *w, struct bytes rest)
 {
-	struct codec_scratch *scratch = codec_scratch_new(1 << 20);
-	struct batch_header header;
-	struct arena arena;
-
-	arena_init(&arena, 1 << 20);
-	while (rest.len > 0 && batch_header_read(rest, &header) == ERR_OK &&
-	       header.size_bytes <= rest.len) {
-		load_batch(&w->shard.log, (struct bytes){rest.ptr, header.size_bytes}, scratch,
-			   &arena);
-		rest.ptr += header.size_bytes;
-		rest.len -= header.size_bytes;
-	}
-	arena_fini(&arena);
-	codec_scratch_free(scratch);
+	replay_batches(&w->shard.log, rest);
 	txns_replay_done(w->shard.txns, w->now);
 }
 

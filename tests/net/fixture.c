@@ -261,6 +261,23 @@ void fixture_fini(struct fixture *f)
 	close(f->file);
 }
 
+int fixture_setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	fixture_init(f, 1);
+	*state = f;
+	return 0;
+}
+
+int fixture_teardown(void **state)
+{
+	fixture_fini(*state);
+	free(*state);
+	return 0;
+}
+
 void fixture_turn(struct fixture *f)
 {
 	if (f->has_threads) {

@@ -76,6 +76,9 @@ void fixture_open(struct fixture *f);
 /* Threads for the loops, and for `away`. */
 void fixture_start(struct fixture *f);
 void fixture_fini(struct fixture *f);
+/* For cmocka: *state is one of one loop, not open yet. */
+int fixture_setup(void **state);
+int fixture_teardown(void **state);
 
 /* Turns all loops once, without waiting. */
 void fixture_turn(struct fixture *f);

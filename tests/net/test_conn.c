@@ -8,18 +8,8 @@
 
 static int setup(void **state)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	fixture_init(f, 1);
-	fixture_open(f);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_fini(*state);
-	free(*state);
+	fixture_setup(state);
+	fixture_open(*state);
 	return 0;
 }
 
@@ -355,7 +345,7 @@ static void idle_connections_hold_no_buffer(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 	    TEST(answers_one_request),
 	    TEST(answers_frames_that_come_byte_by_byte),

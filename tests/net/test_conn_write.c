@@ -5,22 +5,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	fixture_init(f, 1);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_fini(*state);
-	free(*state);
-	return 0;
-}
-
 static void ask_slice(int fd, uint32_t pos, uint32_t first, uint32_t second)
 {
 	uint32_t numbers[3] = {htonl(pos), htonl(first), htonl(second)};
@@ -230,7 +214,7 @@ static void one_answer_may_be_larger_than_the_share(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 	    TEST(sends_slices_small_and_large),
 	    TEST(small_slices_share_a_call_with_their_answer),

@@ -9,22 +9,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	fixture_init(f, 1);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_fini(*state);
-	free(*state);
-	return 0;
-}
-
 /* Sends bytes that are no request; the connection must be closed, with a line that says `why`. */
 static void expect_refused(struct fixture *f, const void *bytes, size_t len, const char *why)
 {
@@ -465,7 +449,7 @@ static void two_thousand_connections_take_little(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 	    TEST(refuses_sizes_that_cannot_be),
 	    TEST(recognises_other_protocols),

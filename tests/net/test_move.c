@@ -32,13 +32,6 @@ static int setup_threads(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	fixture_fini(*state);
-	free(*state);
-	return 0;
-}
-
 static void ask(struct fixture *f, int fd, char cmd, const char *text)
 {
 	client_request(fd, cmd, text);
@@ -184,7 +177,7 @@ static void keeps_the_order_while_many_move(void **state)
 		assert_int_equal(pthread_join(clients[i].thread, NULL), 0);
 }
 
-#define WITHOUT_THREADS(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define WITHOUT_THREADS(test) cmocka_unit_test_setup_teardown(test, setup, fixture_teardown)
 
 int main(void)
 {
@@ -196,7 +189,7 @@ int main(void)
 	    WITHOUT_THREADS(stops_with_a_connection_on_its_way),
 	    WITHOUT_THREADS(stops_with_one_on_the_side),
 	    cmocka_unit_test_setup_teardown(keeps_the_order_while_many_move, setup_threads,
-					    teardown),
+					    fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

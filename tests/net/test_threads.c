@@ -22,13 +22,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	fixture_fini(*state);
-	free(*state);
-	return 0;
-}
-
 struct client {
 	pthread_t thread;
 	struct fixture *f;
@@ -147,14 +140,14 @@ static void stops_under_load(void **state)
 	fixture_fini(f);
 	for (int i = 0; i < CLIENTS; i++)
 		pthread_join(clients[i].thread, NULL);
-	/* For the teardown. */
+	/* For the fixture_teardown. */
 	fixture_init(f, 3);
 	fixture_open(f);
 }
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 	    TEST(serves_many_clients_on_three_loops),
 	    TEST(spreads_connections_evenly),
