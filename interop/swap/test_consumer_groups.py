@@ -1,5 +1,6 @@
 """Consumer groups (KIP-848) over a change of brokers: members go on in the other's directory, the dead are put out."""
 
+import contextlib
 import sys
 
 import pytest
@@ -43,23 +44,53 @@ def described(tools, broker):
     return tools.must("consumer-groups", "--bootstrap-server", broker.bootstrap, *words)
 
 
+@contextlib.contextmanager
+def started(broker):
+    """Its client and a list for members, who are gone at the end as the broker is."""
+    broker.start()
+    client, members = Member(broker.bootstrap), []
+    try:
+        client.create("t", PARTITIONS)
+        yield client, members
+    finally:
+        for each in members:
+            each.kill()
+        client.close()
+    broker.stop()
+
+
+def all_share(client, members):
+    """Each has half, and has read and committed all that there is."""
+    wait_until(members, lambda: all(len(each.assigned or ()) == 2 for each in members), "two share the partitions")
+    produce(client, 0)
+    wait_until(members, lambda: len(read(members)) == 20, "they read all")
+    for each in members:
+        each.commit()
+
+
+def reads_on(client, members, first):
+    """The one that is left."""
+    produce(client, first)
+    wanted = [b"v%d" % i for i in range(first, first + 20)]
+    wait_until(members, lambda: read(members)[-20:] == wanted, "it reads all")
+
+
+def reads_on_and_leaves(tools, broker, client, members, first):
+    reads_on(client, members, first)
+    members.pop().leave()
+    left = tools.run("consumer-groups", "--bootstrap-server", broker.bootstrap, "--describe", "--group", "g")
+    assert "has no active members" in str(left)
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("how", ["clean", "kill"])
 @pytest.mark.parametrize("direction", ["stock-first", "stock-second"])
 def test_members_go_on_in_the_others_directory(kind, tools, new_broker, direction, how):
     first, second = ("stock", kind) if direction == "stock-first" else (kind, "stock")
     broker = new_broker(first, CHANGES)
-    broker.start()
-    client = Member(broker.bootstrap)
-    members = []
-    try:
-        client.create("t", PARTITIONS)
+    with started(broker) as (client, members):
         members.extend(client.member("g", "t") for _ in range(2))
-        wait_until(members, lambda: all(len(each.assigned or ()) == 2 for each in members), "two share the partitions")
-        produce(client, 0)
-        wait_until(members, lambda: len(read(members)) == 20, "they read all")
-        for each in members:
-            each.commit()
+        all_share(client, members)
         before = described(tools, broker)
         broker.stop() if how == "clean" else broker.kill()
 
@@ -76,16 +107,7 @@ def test_members_go_on_in_the_others_directory(kind, tools, new_broker, directio
         broker.stop() if how == "clean" else broker.kill()
 
         broker.become(first).start()
-        produce(client, 40)
-        wait_until(members, lambda: read(members)[-20:] == [b"v%d" % i for i in range(40, 60)], "it goes on")
-        members.pop().leave()
-        left = tools.run("consumer-groups", "--bootstrap-server", broker.bootstrap, "--describe", "--group", "g")
-        assert "has no active members" in str(left)
-    finally:
-        for each in members:
-            each.kill()
-        client.close()
-    broker.stop()
+        reads_on_and_leaves(tools, broker, client, members, 40)
     assert disk.complaints(disk.dump(tools, broker.data)) == []
 
 
@@ -94,17 +116,9 @@ def test_members_go_on_in_the_others_directory(kind, tools, new_broker, directio
 def test_a_group_of_both_protocols_goes_on_and_becomes_classic(kind, tools, new_broker, direction):
     first, second = ("stock", kind) if direction == "stock-first" else (kind, "stock")
     broker = new_broker(first, CHANGES)
-    broker.start()
-    client = Member(broker.bootstrap)
-    members = []
-    try:
-        client.create("t", PARTITIONS)
+    with started(broker) as (client, members):
         members.extend(each.member("g", "t") for each in (ClassicMember(broker.bootstrap), client))
-        wait_until(members, lambda: all(len(each.assigned or ()) == 2 for each in members), "two share the partitions")
-        produce(client, 0)
-        wait_until(members, lambda: len(read(members)) == 20, "they read all")
-        for each in members:
-            each.commit()
+        all_share(client, members)
         before = described(tools, broker)
         broker.kill()
 
@@ -117,20 +131,10 @@ def test_a_group_of_both_protocols_goes_on_and_becomes_classic(kind, tools, new_
         # The last of the consumer protocol leaves a classic group, which the first broker reads back.
         members.pop().leave()
         wait_until(members, lambda: len(members[0].assigned) == PARTITIONS, "one takes over")
-        produce(client, 40)
-        wait_until(members, lambda: read(members)[-20:] == [b"v%d" % i for i in range(40, 60)], "it reads all")
+        reads_on(client, members, 40)
         members[0].commit()
         broker.kill()
 
         broker.become(first).start()
-        produce(client, 60)
-        wait_until(members, lambda: read(members)[-20:] == [b"v%d" % i for i in range(60, 80)], "it goes on")
-        members.pop().leave()
-        left = tools.run("consumer-groups", "--bootstrap-server", broker.bootstrap, "--describe", "--group", "g")
-        assert "has no active members" in str(left)
-    finally:
-        for each in members:
-            each.kill()
-        client.close()
-    broker.stop()
+        reads_on_and_leaves(tools, broker, client, members, 60)
     assert disk.complaints(disk.dump(tools, broker.data)) == []
