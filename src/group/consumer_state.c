@@ -321,7 +321,7 @@ static struct consumer *consumer_make(struct group *group)
 	shard_set_type(group, GROUP_CONSUMER);
 	if (group->consumer == NULL) {
 		group->consumer = keep_alloc_small(group->shard->keep, sizeof(*group->consumer));
-		/* Until a record says another: one for a group of nobody's topics is not written. */
+		/* Until a record says another: for a group of nobody's topics none is written. */
 		group->consumer->epoch = CONSUMER_EPOCH_FIRST;
 	}
 	return group->consumer;
