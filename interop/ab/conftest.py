@@ -61,3 +61,10 @@ def _pair(kind, session_home):
         both.close()
         for each in running:
             each.stop()
+
+
+@pytest.fixture(scope="module", name="runs")
+def _runs(request, kind, tools, tmp_path_factory):
+    """The Run of the test's file: on Apache Kafka, and on the broker under test."""
+    home = tmp_path_factory.mktemp(f"ab-{request.module.__name__.rpartition('.')[2]}")
+    return [request.module.Run(each, home / f"{n}-{each}", tools) for n, each in enumerate(("stock", kind))]

@@ -129,12 +129,6 @@ class Run(transactions.Run):
             self.broker.stop()
 
 
-@pytest.fixture(scope="module", name="runs")
-def _runs(kind, tools, tmp_path_factory):
-    home = tmp_path_factory.mktemp("ab-hanging")
-    return [Run(each, home / f"{n}-{each}", tools) for n, each in enumerate(("stock", kind))]
-
-
 pytestmark = [pytest.mark.xdist_group("ab-transactions"), pytest.mark.timeout(900)]
 
 

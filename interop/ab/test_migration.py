@@ -443,12 +443,6 @@ def steady(value, key=""):
     return value
 
 
-@pytest.fixture(scope="module", name="runs")
-def _runs(kind, tools, tmp_path_factory):
-    home = tmp_path_factory.mktemp("ab-migration")
-    return [Run(each, home / f"{n}-{each}", tools) for n, each in enumerate(("stock", kind))]
-
-
 pytestmark = [pytest.mark.xdist_group("ab-migration"), pytest.mark.timeout(400)]
 
 

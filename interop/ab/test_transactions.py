@@ -90,12 +90,6 @@ class Run:
         return [re.sub(r'(?<="transactionPartitions":\[)\{.*?\](?=,"transactionLast)', sorted_topics, row) for row in rows]
 
 
-@pytest.fixture(scope="module", name="runs")
-def _runs(kind, tools, tmp_path_factory):
-    home = tmp_path_factory.mktemp("ab-transactions")
-    return [Run(each, home / f"{n}-{each}", tools) for n, each in enumerate(("stock", kind))]
-
-
 pytestmark = [pytest.mark.xdist_group("ab-transactions"), pytest.mark.timeout(400)]
 
 
