@@ -224,31 +224,8 @@ def written(running):
     last = {}
     for head, payload in batches.parts(found["Responses"][0]["Partitions"][0]["Records"]):
         if not head["attributes"] & 32:
-            last.update(each for each in taken_apart(payload))
+            last.update(batches.keys(payload))
     return last
-
-
-def varint(data, at):
-    value = shift = 0
-    while True:
-        value |= (data[at] & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if data[at - 1] < 0x80:
-            return (value >> 1) ^ -(value & 1), at
-
-
-def taken_apart(payload):
-    at = 0
-    while at < len(payload):
-        size, at = varint(payload, at)
-        end = at + size
-        _, at = varint(payload, at + 1)
-        _, at = varint(payload, at)
-        size, at = varint(payload, at)
-        name, at = payload[at : at + size], at + size
-        size, _ = varint(payload, at)
-        yield name, size < 0
-        at = end
 
 
 def test_what_is_old_goes(both):

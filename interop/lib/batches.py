@@ -82,3 +82,27 @@ def parts(data):
         found.append((head, unpack(head["attributes"] & 7, data[at + 61 : end])))
         at = end
     return found
+
+
+def _varint(data, at):
+    value = shift = 0
+    while True:
+        value |= (data[at] & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if data[at - 1] < 0x80:
+            return (value >> 1) ^ -(value & 1), at
+
+
+def keys(payload):
+    """(key, is it a tombstone) of each of a batch's records."""
+    at = 0
+    while at < len(payload):
+        size, at = _varint(payload, at)
+        end = at + size
+        _, at = _varint(payload, at + 1)
+        _, at = _varint(payload, at)
+        size, at = _varint(payload, at)
+        name, at = payload[at : at + size], at + size
+        size, _ = _varint(payload, at)
+        yield name, size < 0
+        at = end

@@ -15,6 +15,7 @@ static enum err describe_producers_fill(struct partition *local, struct arena *a
 	enum err err;
 
 	plog_lock(log);
+	plog_expire_producers(log); /* where nothing is written nobody else does */
 	err = plog_producers(log, arena, &producers, &len);
 	plog_unlock(log);
 	if (err == ERR_OK) {

@@ -39,6 +39,8 @@ const struct plog_config *replicas_plog_config(struct replicas *replicas,
 	cfg.index_max_bytes = topic->segment_index_bytes;
 	cfg.producer_expiry_ms =
 	    config_int64(replicas->options.config, CONFIG_PRODUCER_ID_EXPIRATION_MS);
+	cfg.producer_check_ms =
+	    config_int64(replicas->options.config, CONFIG_PRODUCER_ID_EXPIRATION_CHECK_INTERVAL_MS);
 	cfg.preallocate = topic->preallocate;
 	cfg.compact = (topic->cleanup & TOPIC_CLEANUP_COMPACT) != 0;
 	cfg.drop_old = (topic->cleanup & TOPIC_CLEANUP_DELETE) != 0;

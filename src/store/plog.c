@@ -19,6 +19,7 @@ void plog_config_init(struct plog_config *cfg)
 	    .index_interval_bytes = 4096,
 	    .index_max_bytes = 10 << 20,
 	    .producer_expiry_ms = 24 * 3600 * 1000LL,
+	    .producer_check_ms = 600 * 1000LL,
 	    .drop_old = true,
 	    .retention_ms = 7 * 24 * 3600 * 1000LL,
 	    .retention_bytes = -1,
@@ -335,10 +336,15 @@ int32_t plog_epoch_of(struct plog *log, int64_t offset)
 
 void plog_expire_producers(struct plog *log)
 {
+	int64_t now_ms = clock_mono_ms(log->env->clock);
+
 	must_be(log, PLOG_MAGIC);
-	if (log->producers != NULL)
-		producer_expire(log->producers, clock_wall_ms(log->env->clock),
-				log->cfg->producer_expiry_ms);
+	if (log->producers == NULL ||
+	    now_ms - log->producers->looked_ms < log->cfg->producer_check_ms)
+		return;
+	log->producers->looked_ms = now_ms;
+	producer_expire(log->producers, clock_wall_ms(log->env->clock),
+			log->cfg->producer_expiry_ms);
 }
 
 enum err plog_txn_guard(struct plog *log, int64_t producer_id, int16_t epoch, int64_t *guard)
@@ -435,6 +441,7 @@ enum err plog_need_producers(struct plog *log)
 	if (log->producers == NULL)
 		return ERR_NOMEM;
 	producer_state_init(log->producers);
+	log->producers->looked_ms = clock_mono_ms(log->env->clock);
 	return ERR_OK;
 }
 

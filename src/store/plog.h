@@ -98,6 +98,7 @@ struct plog_config {
 	int32_t index_interval_bytes; /* index.interval.bytes */
 	int32_t index_max_bytes;      /* segment.index.bytes */
 	int64_t producer_expiry_ms;   /* producer.id.expiration.ms */
+	int64_t producer_check_ms;    /* producer.id.expiration.check.interval.ms */
 	bool preallocate; /* preallocate: a segment takes its space at once, not its size */
 	bool compact;	  /* cleanup.policy holds compact */
 	int64_t delete_retention_ms;			      /* delete.retention.ms */
@@ -422,8 +423,9 @@ enum err plog_do_some_work(struct plog *log) must_check;
 /* -- Producers [lock] ----------------------------------------------------------------------- */
 
 /*
- * Forgets producers that were silent for producer_expiry_ms and have no open transaction. Every
- * checkpoint does it, too.
+ * Forgets producers that were silent for producer_expiry_ms and have no open transaction, if the
+ * last look was producer_check_ms ago. Every checkpoint does it, too. The interval matters: what is
+ * written with times of long ago is as good as silent, but a duplicate of it comes at once.
  */
 void plog_expire_producers(struct plog *log);
 

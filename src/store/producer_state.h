@@ -54,7 +54,8 @@ struct producer_state {
 	TAILQ_HEAD(producer_txns, producer) open; /* in the order of their first offsets */
 	struct producer_done *done;		  /* since the high watermark passed the rest */
 	size_t done_len, done_size;
-	int64_t markers; /* counted in so far, see producer_check_txn */
+	int64_t looked_ms; /* mono: the last look for silent ones, plog_expire_producers */
+	int64_t markers;   /* counted in so far, see producer_check_txn */
 	uint32_t change;
 	size_t done_before; /* done_len at the last commit */
 	struct producer_undo *undo;

@@ -114,6 +114,7 @@ static void silent_producers_are_forgotten(void **state)
 {
 	struct world *w = *state;
 
+	w->cfg.producer_check_ms = 0;
 	produce(w, 0, 0, 1);
 	clock_fake_advance(&w->clock, w->cfg.producer_expiry_ms - 1);
 	plog_lock(w->log);
@@ -124,6 +125,24 @@ static void silent_producers_are_forgotten(void **state)
 	assert_null(producer_find(w->log->producers, 7));
 	plog_unlock(w->log);
 	expect(produce(w, 0, 1, 1), ERR_OK, 1, false);
+}
+
+/* Its times are of long ago, as when old records are copied: it is known until the next look. */
+static void r5_a_producer_of_old_records_is_known_for_a_while(void **state)
+{
+	struct world *w = *state;
+	int64_t recovery_point;
+
+	clock_fake_advance(&w->clock, 2 * w->cfg.producer_expiry_ms);
+	expect(produce(w, 0, 0, 1), ERR_OK, 0, false);
+	clock_fake_advance(&w->clock, w->cfg.producer_check_ms - 1);
+	assert_int_equal(plog_checkpoint(w->log, &recovery_point), ERR_OK);
+	expect(produce(w, 0, 0, 1), ERR_OK, 0, true);
+	clock_fake_advance(&w->clock, 1);
+	plog_lock(w->log);
+	plog_expire_producers(w->log);
+	assert_null(producer_find(w->log->producers, 7));
+	plog_unlock(w->log);
 }
 
 static void the_state_outlives_a_stop(void **state)
@@ -382,6 +401,7 @@ int main(void)
 	    TEST(sequences_wrap),
 	    TEST(one_write_knows_its_own_batches),
 	    TEST(silent_producers_are_forgotten),
+	    TEST(r5_a_producer_of_old_records_is_known_for_a_while),
 	    TEST(the_state_outlives_a_stop),
 	    TEST(read_committed_waits_for_the_oldest_transaction),
 	    TEST(an_open_transaction_takes_transactional_batches_only),
