@@ -429,3 +429,11 @@ def test_odd_members(world):
     found = [difference(world, api, version, values) for api, versions, values in membership() for version in versions]
     wrong = [each for each in found if each]
     assert not wrong, f"{len(wrong)} of {len(found)} differ:\n" + "\n".join(wrong)
+
+
+def test_features(world):
+    """Of share and streams groups we say nothing."""
+    stock, ours = world.asked("ApiVersions", 4, {"ClientSoftwareName": "x", "ClientSoftwareVersion": "1"})
+    for key in ("SupportedFeatures", "FinalizedFeatures"):
+        expected = [row for row in stock[key] if row["Name"] not in ("share.version", "streams.version")]
+        assert ours[key] == expected
