@@ -87,7 +87,9 @@ void consumer_leave(struct group *group, struct moment now, struct leave_member 
 
 /* -- deadlines ----------------------------------------------------------------------------- */
 
-static void leave_fence(struct cmember *member, struct moment now, struct fx *fx, const char *why)
+/* `due` is what has come. */
+static void leave_fence(struct cmember *member, struct deadline *due, struct moment now,
+			struct fx *fx, const char *why)
 {
 	struct group *group = member->group;
 	struct cevent ev = consumer_event(group, now, fx);
@@ -95,30 +97,31 @@ static void leave_fence(struct cmember *member, struct moment now, struct fx *fx
 	fx_note(fx, "group %.*s: member %.*s is out: %s", STR_ARG(group->id), STR_ARG(member->id),
 		why);
 	consumer_remove(&ev, member);
-	/* Should the log not take it, the member is looked at again. */
-	deadline_set(group->shard->deadlines, &member->session,
+	/* Should the log not take it, the member is looked at again, beat as it may meanwhile. */
+	deadline_set(group->shard->deadlines, due,
 		     now.mono_ms + group->shard->cfg->consumer_session_ms);
 }
 
 void consumer_session_due(struct cmember *member, struct moment now, struct fx *fx)
 {
-	leave_fence(member, now, fx, "its session has ended");
+	leave_fence(member, &member->session, now, fx, "its session has ended");
 }
 
 void consumer_rebalance_due(struct cmember *member, struct moment now, struct fx *fx)
 {
 	if (member->state == CONSUMER_UNREVOKED && member->epoch == member->rebalance_epoch)
-		leave_fence(member, now, fx, "it did not give back its partitions in time");
+		leave_fence(member, &member->rebalance, now, fx,
+			    "it did not give back its partitions in time");
 }
 
 void consumer_join_due(struct cmember *member, struct moment now, struct fx *fx)
 {
-	leave_fence(member, now, fx, "it did not join again in time");
+	leave_fence(member, &member->join, now, fx, "it did not join again in time");
 }
 
 void consumer_sync_due(struct cmember *member, struct moment now, struct fx *fx)
 {
-	leave_fence(member, now, fx, "it did not ask for its assignment in time");
+	leave_fence(member, &member->sync, now, fx, "it did not ask for its assignment in time");
 }
 
 /* -- the heartbeat's records are in the log, and so in the state --------------------------- */

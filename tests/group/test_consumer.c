@@ -66,6 +66,30 @@ static void who_does_not_give_back_is_out(void **state)
 	assert_int_equal(b.owned_len, 6);
 }
 
+/* The log may have been full when its time was over. */
+static void r5_who_does_not_give_back_is_out_though_the_log_was_full(void **state)
+{
+	struct world *w = *state;
+	struct consumer_client a = {.id = "a", .gives_back = true},
+			       b = {.id = "b", .gives_back = true};
+
+	assert_int_equal(client_join(w, &a), ERR_OK);
+	a.gives_back = false;
+	assert_int_equal(client_join(w, &b), ERR_OK);
+	assert_int_equal(client_beat(w, &a), ERR_OK);
+	w->fails = ERR_NOSPACE;
+	world_advance(w, 30000);
+	w->fails = ERR_OK;
+	assert_non_null(consumer_find(group_now(w), STR("a")));
+	for (int i = 0; i < 6; i++) {
+		(void)client_beat(w, &a);
+		(void)client_beat(w, &b);
+		world_advance(w, 8000);
+	}
+	assert_null(consumer_find(group_now(w), STR("a")));
+	assert_non_null(consumer_find(group_now(w), STR("b")));
+}
+
 /* Told to give up more, a member has its time anew: as long as in Kafka. */
 static void r5_who_has_more_to_give_back_has_longer(void **state)
 {
@@ -405,6 +429,7 @@ int main(void)
 	    consumer_test(the_hash_of_topics_is_kafkas),
 	    consumer_test(a_partition_is_handed_on_when_given_back),
 	    consumer_test(who_does_not_give_back_is_out),
+	    consumer_test(r5_who_does_not_give_back_is_out_though_the_log_was_full),
 	    consumer_test(r5_who_has_more_to_give_back_has_longer),
 	    consumer_test(r5_who_subscribes_to_nothing_changes_nothing),
 	    consumer_test(who_is_silent_is_out),

@@ -108,7 +108,8 @@ static void classic_join(struct sim *sim, struct sim_client *client)
 	ask.who = classic_request(sim, client, false);
 	client->stage = SIM_JOINS;
 	join_handle(sim->shard, sim->now, &ask, &sim->fx);
-	(void)sim_run(sim);
+	if (sim_run(sim) == ERR_OK && client->stage == SIM_SYNCS)
+		sim_check_waiting(sim, client);
 }
 
 /* -- the leader ---------------------------------------------------------------------------- */

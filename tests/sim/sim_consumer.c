@@ -7,6 +7,8 @@
  *	- no partition is with two members that may both use it
  *	- a member is never told to have what another has not given back
  *	- what is assigned exists in the target of somebody, or its owner is told to give it back
+ *	- who is to give something back has a time for it; who waits for something waits for
+ *somebody
  *	- the tables agree with each other, and with what the log gives back
  * and when all is quiet, the group becomes stable and every partition of a wanted topic has an
  * owner.
@@ -326,6 +328,36 @@ void sim_name(struct sim *sim, struct sim_client *client)
 	client->id[0] = 0; /* the coordinator finds one */
 }
 
+/* Whether it has said that it wants the topic, by name. */
+static bool sim_named(struct sim *sim, const struct cmember *m, struct uuid topic)
+{
+	struct str name;
+
+	if (!sim_by_id(sim, topic, &name))
+		return false;
+	for (size_t i = 0; i < m->about.topics_len; i++)
+		if (str_eq(m->about.topics[i], name))
+			return true;
+	return false;
+}
+
+void sim_check_waiting(struct sim *sim, const struct sim_client *client)
+{
+	struct group *group = shard_find(sim->shard, STR("g"));
+	const struct consumer *c = group != NULL ? group->consumer : NULL;
+	const struct cmember *m = consumer_find(c, str_of(client->id));
+
+	if (m == NULL || m->state != CONSUMER_UNRELEASED || m->epoch < 0)
+		return;
+	for (size_t i = 0; i < m->target.len; i++) {
+		const struct tp *tp = &m->target.at[i];
+
+		if (tpset_find(m->assigned, tp->topic, tp->partition) == NULL &&
+		    sim_named(sim, m, tp->topic))
+			sim_must(consumer_owner(c, tp) != NULL);
+	}
+}
+
 static void sim_beat(struct sim *sim, struct sim_client *client, int32_t epoch, bool full)
 {
 	struct str topics[SIM_TOPICS];
@@ -359,6 +391,8 @@ static void sim_beat(struct sim *sim, struct sim_client *client, int32_t epoch, 
 		err = sim_run(sim);
 	if (err == ERR_NOSPACE)
 		return; /* no answer: it asks again */
+	if (err == ERR_OK)
+		sim_check_waiting(sim, client);
 	if (err == ERR_OK && epoch < 0) {
 		sim_must(answer.member_epoch == epoch);
 		sim_forget(client);
@@ -454,9 +488,18 @@ static void sim_check_owner(const struct consumer *c, const struct cmember *memb
 	*count += set.len;
 }
 
-static void sim_check_tables(const struct shard *shard)
+/* Who is to give something back has not for ever, even when the log does not take its end. */
+static void sim_check_time(const struct sim *sim, const struct cmember *m)
 {
-	const struct consumer *c = sim_group(shard);
+	if (m->state != CONSUMER_UNREVOKED || m->about.is_classic || m->epoch < 0)
+		return;
+	sim_must(deadline_is_set(&m->rebalance));
+	sim_must(m->rebalance.at_ms <= sim->now.mono_ms + sim->consumer_cfg.session_ms);
+}
+
+static void sim_check_tables(const struct sim *sim)
+{
+	const struct consumer *c = sim_group(sim->shard);
 	size_t owners = 0, statics = 0, classics = 0;
 
 	for (const struct cmember *m = c != NULL ? c->members : NULL; m != NULL; m = m->hh.next) {
@@ -467,6 +510,7 @@ static void sim_check_tables(const struct shard *shard)
 		sim_must(m->epoch <= c->assignment_epoch);
 		sim_must(deadline_is_set(&m->session));
 		sim_must(!m->leaving);
+		sim_check_time(sim, m);
 		sim_must(m->about.is_classic || !deadline_is_set(&m->sync));
 		classics += m->about.is_classic;
 		statics += m->about.instance_id.ptr != NULL;
@@ -585,7 +629,7 @@ static void sim_one(struct sim *sim)
 	if (sim_chance(sim, 1))
 		sim_restart(sim);
 	sim_check_use(sim);
-	sim_check_tables(sim->shard);
+	sim_check_tables(sim);
 	if (sim_step % 50 == 0)
 		sim_check_replay(sim);
 	if (sim_step % 1000 == 999)

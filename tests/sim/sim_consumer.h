@@ -89,6 +89,8 @@ void sim_forget(struct sim_client *client);
 void sim_name(struct sim *sim, struct sim_client *client);
 void sim_take_set(struct sim_client *client, struct tpset set);
 void sim_obey(struct sim_client *client);
+/* After its word: who waits for partitions waits for somebody; what is nobody's, it was given. */
+void sim_check_waiting(struct sim *sim, const struct sim_client *client);
 
 /* -- sim_classic.c: clients of the classic protocol -- */
 void sim_classic_act(struct sim *sim, struct sim_client *client);
