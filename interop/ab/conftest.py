@@ -6,8 +6,20 @@ import time
 
 import pytest
 
-from interop.lib import answers
+from interop.lib import answers, duel
 from interop.lib import broker as brokers
+
+# Who is not used any more is forgotten at once, and a first rebalance waits.
+TIMED_PATIENCE_SECONDS = 120
+TIMED = {
+    "group.initial.rebalance.delay.ms": "1000",
+    "group.min.session.timeout.ms": "100",
+    "transaction.state.log.num.partitions": "1",
+    "transactional.id.expiration.ms": "1",
+    "transaction.remove.expired.transaction.cleanup.interval.ms": "300",
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "300",
+    "producer.id.expiration.check.interval.ms": "300",
+}
 
 
 class Pair:
@@ -68,3 +80,22 @@ def _runs(request, kind, tools, tmp_path_factory):
     """The Run of the test's file: on Apache Kafka, and on the broker under test."""
     home = tmp_path_factory.mktemp(f"ab-{request.module.__name__.rpartition('.')[2]}")
     return [request.module.Run(each, home / f"{n}-{each}", tools) for n, each in enumerate(("stock", kind))]
+
+
+@pytest.fixture(scope="session", name="timed")
+def _timed(kind, session_home):
+    """Both with the times of TIMED, and a topic t: for tests of the xdist group ab-timed."""
+    running = duel.start(kind, os.path.join(session_home, "timed"), TIMED)
+    try:
+        made = duel.Duel(running)
+        for each in made.barriers:
+            each.patience = TIMED_PATIENCE_SECONDS
+        made.create("t")
+        made.await_coordinators("t")
+        yield made
+        made.close()
+        for each in running:
+            each.stop()
+    finally:
+        for each in running:
+            each.kill()

@@ -4,53 +4,23 @@ Nothing here looks at how long it takes. An id that expires at once tells that a
 producer grows old by the times of what it wrote, and those can be of any day.
 """
 
-import os
 import time
 
 import pytest
 
-from interop.lib import batches, duel, frames
-from interop.lib.answers import Asker
-from interop.lib.duel import Duel
+from interop.lib import batches, frames
 
-pytestmark = [pytest.mark.xdist_group("ab-expiry"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("ab-timed"), pytest.mark.timeout(300)]
 
 PATIENCE_SECONDS = 120
 TIMEOUT_MS = 600000
 HOUR_MS = 3600000
-CHANGES = {
-    "transaction.state.log.num.partitions": "1",
-    "transactional.id.expiration.ms": "1",
-    "transaction.remove.expired.transaction.cleanup.interval.ms": "300",
-    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "300",
-    "producer.id.expiration.ms": str(24 * HOUR_MS),
-    "producer.id.expiration.check.interval.ms": "300",
-}
 STATE = "__transaction_state"
 TRANSACTIONAL = 0x10
 NOW = int(time.time() * 1000)
 LONG_AGO = NOW - 100 * HOUR_MS
 NOT_YET = (3, 14, 15, 16, 51)
 NO_MAPPING, NOT_FOUND = 49, 105
-
-
-@pytest.fixture(scope="module", name="both")
-def _both(kind, session_home):
-    running = duel.start(kind, os.path.join(session_home, "txn-expiry"), CHANGES)
-    try:
-        made = Duel(running)
-        for each in made.barriers:
-            each.patience = PATIENCE_SECONDS
-        for name in ("t", "producers"):
-            made.create(name)
-        made.await_coordinators("t")
-        yield made
-        made.close()
-        for each in running:
-            each.stop()
-    finally:
-        for each in running:
-            each.kill()
 
 
 def until(asker, name, once):
@@ -149,14 +119,14 @@ def written(asker):
     return {key[4:].decode(): gone for key, gone in last.items()}
 
 
-def same(both, ask):
+def same(timed, ask):
     """What both answer, one after the other."""
-    stock, ours = (ask(each) for each in both.barriers)
+    stock, ours = (ask(each) for each in timed.barriers)
     assert ours == stock
     return stock
 
 
-def test_an_id_that_is_forgotten(both):
+def test_an_id_that_is_forgotten(timed):
     def life(asker):
         error, *producer = init(asker, "idle")
         assert error == 0
@@ -173,12 +143,12 @@ def test_an_id_that_is_forgotten(both):
         error, again, epoch = init(asker, "idle", tuple(producer))
         return told, error, again != producer[0], epoch
 
-    told, *again = same(both, life)
+    told, *again = same(timed, life)
     assert told[:4] == [(NOT_FOUND, "", 0), NO_MAPPING, NO_MAPPING, NO_MAPPING] and told[-1] is True
     assert again == [0, True, 0]
 
 
-def test_open_transactions_are_not_forgotten(both):
+def test_open_transactions_are_not_forgotten(timed):
     def life(asker):
         producer = begin(asker, "open")
         assert init(asker, "another")[0] == 0
@@ -187,10 +157,12 @@ def test_open_transactions_are_not_forgotten(both):
         await_forgotten(asker, "open")
         return [*told, described(asker, "open"), {name: written(asker)[name] for name in ("open", "another")}]
 
-    assert same(both, life) == [(0, "Ongoing", 1), 0, (NOT_FOUND, "", 0), {"open": True, "another": True}]
+    assert same(timed, life) == [(0, "Ongoing", 1), 0, (NOT_FOUND, "", 0), {"open": True, "another": True}]
 
 
-def test_producers_that_are_silent(both):
+def test_producers_that_are_silent(timed):
+    timed.create("producers")
+
     def life(asker):
         made = [until(asker, "", lambda: asker.ask("InitProducerId", 4, TransactionalId=None, TransactionTimeoutMs=0, ProducerId=-1, ProducerEpoch=-1)) for _ in range(3)]
         old, new, back = [(each["ProducerId"], each["ProducerEpoch"]) for each in made]
@@ -211,4 +183,4 @@ def test_producers_that_are_silent(both):
         assert end(asker, "holds", opened) == 0
         return told
 
-    assert same(both, life) == [0, 0, 0, 0, 0, 0, {"new": (0, -1), "back": (1, -1), "opened": (0, 4)}, 0, 45]
+    assert same(timed, life) == [0, 0, 0, 0, 0, 0, {"new": (0, -1), "back": (1, -1), "opened": (0, 4)}, 0, 45]
