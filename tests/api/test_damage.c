@@ -6,7 +6,8 @@
  * Each round puts the same directory there anew, damages up to two files and starts a broker on it,
  * in a process of its own. It starts, or it refuses with a message. What was not damaged is served
  * to the byte, what was damaged takes new records, the clean stop succeeds, and a second start
- *finds the same. Nothing crashes, hangs, or takes memory without bound.
+ * finds the same. Nothing crashes, hangs, or takes memory without bound. Longer than other files:
+ * what each kind of damage may cost is judged in one place.
  *
  *	DAMAGE_ROUNDS=60  DAMAGE_SEED=1 (0: a random one)  DAMAGE_ROUND=n (that one alone)
  */

@@ -1,4 +1,7 @@
-/* Produce, Fetch and their companions through the whole broker: frames in, bytes out. */
+/*
+ * Produce, Fetch and their companions through the whole broker: frames in, bytes out. Longer than
+ * other files: what one of them did is seen by the others.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,7 @@
-/* Groups and their offsets through the whole broker, in every version: frames in, bytes out. */
+/*
+ * Groups and their offsets through the whole broker, in every version: frames in, bytes out. Longer
+ * than other files: each API of a group needs the others.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

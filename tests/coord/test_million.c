@@ -148,6 +148,7 @@ static void figures_end(struct figures *f, const char *what, size_t records, siz
 	int64_t cpu_us = clock_us(CLOCK_PROCESS_CPUTIME_ID) - f->cpu_us;
 	size_t bytes = mallinfo2().uordblks - f->heap_bytes;
 
+	must(kept > 0);
 	print_message("%-44s %9zu records in %5lld ms, %.2f M/CPU s, %zu bytes for each of %zu\n",
 		      what, records, (long long)wall_us / 1000,
 		      (double)records / (double)(cpu_us > 0 ? cpu_us : 1), bytes / kept, kept);

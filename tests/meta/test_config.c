@@ -277,7 +277,7 @@ static void write_file(char path[32], const char *text, size_t len)
 {
 	int fd;
 
-	strcpy(path, "/tmp/barnabas-config-XXXXXX");
+	snprintf(path, 32, "/tmp/barnabas-config-XXXXXX");
 	fd = mkstemp(path);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, len), (ssize_t)len);

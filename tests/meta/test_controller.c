@@ -1,5 +1,6 @@
 /*
  * The controller on a real directory: its start, changes, publication, stop, and what failures do.
+ * Longer than other files: all of it needs the same running controller.
  */
 #include "golden.h"
 

@@ -289,12 +289,10 @@ void fixture_turn(struct fixture *f)
 	loop_turn(f->away, false);
 }
 
-struct net_stats fixture_stats(struct fixture *f)
+const struct net_stats *fixture_stats(struct fixture *f)
 {
-	struct net_stats stats;
-
-	net_read_stats(f->net, &stats);
-	return stats;
+	net_read_stats(f->net, &f->stats);
+	return &f->stats;
 }
 
 /* -- clients ---------------------------------------------------------------------------------- */
@@ -313,11 +311,11 @@ int client_socket(struct fixture *f)
 
 int client_connect(struct fixture *f)
 {
-	uint64_t before = fixture_stats(f).connections_opened;
+	uint64_t before = fixture_stats(f)->connections_opened;
 	int fd = client_socket(f);
 
 	if (!f->has_threads)
-		FIXTURE_UNTIL(f, fixture_stats(f).connections_opened > before);
+		FIXTURE_UNTIL(f, fixture_stats(f)->connections_opened > before);
 	return fd;
 }
 

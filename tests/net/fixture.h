@@ -62,6 +62,7 @@ struct fixture {
 
 	int file; /* FIXTURE_FILE_BYTES of a pattern */
 	char file_path[64];
+	struct net_stats stats; /* see fixture_stats */
 };
 
 /* The byte at a place of the file, and of every large payload. */
@@ -98,7 +99,8 @@ void fixture_turn(struct fixture *f);
 /* Answers the parked request at idx by echo. */
 void fixture_release(struct fixture *f, size_t idx);
 void fixture_overlap(struct fixture *f, size_t idx);
-struct net_stats fixture_stats(struct fixture *f);
+/* As they are now; valid until asked again. */
+const struct net_stats *fixture_stats(struct fixture *f);
 
 /* -- clients ---------------------------------------------------------------------------------- */
 

@@ -20,7 +20,7 @@ static void answers_one_request(void **state)
 
 	client_request(fd, CMD_ECHO, "hello");
 	client_expect(f, fd, "hello");
-	assert_int_equal(fixture_stats(f).requests, 1);
+	assert_int_equal(fixture_stats(f)->requests, 1);
 	close(fd);
 }
 
@@ -44,17 +44,15 @@ static void shares_system_calls_among_pipelined_requests(void **state)
 	struct fixture *f = *state;
 	int fd = client_connect(f);
 	char text[32];
-	struct net_stats stats;
 
 	for (int i = 0; i < 100; i++) {
 		snprintf(text, sizeof(text), "request %d", i);
 		client_request(fd, CMD_ECHO, text);
 	}
 	client_settle(fd);
-	FIXTURE_UNTIL(f, fixture_stats(f).answers == 100);
-	stats = fixture_stats(f);
-	assert_true(stats.reads <= 2);
-	assert_true(stats.writes <= 2);
+	FIXTURE_UNTIL(f, fixture_stats(f)->answers == 100);
+	assert_true(fixture_stats(f)->reads <= 2);
+	assert_true(fixture_stats(f)->writes <= 2);
 	for (int i = 0; i < 100; i++) {
 		snprintf(text, sizeof(text), "request %d", i);
 		client_expect(f, fd, text);
@@ -72,8 +70,8 @@ static void answers_appends_of_a_turn_with_one_call(void **state)
 	client_request(fd, CMD_TURN, "c");
 	client_request(fd, CMD_ECHO, "d");
 	client_settle(fd);
-	FIXTURE_UNTIL(f, fixture_stats(f).answers == 4);
-	assert_int_equal(fixture_stats(f).writes, 1);
+	FIXTURE_UNTIL(f, fixture_stats(f)->answers == 4);
+	assert_int_equal(fixture_stats(f)->writes, 1);
 	client_expect(f, fd, "a");
 	client_expect(f, fd, "b");
 	client_expect(f, fd, "c");
@@ -271,9 +269,9 @@ static void a_request_elsewhere_comes_home_to_a_closed_connection(void **state)
 		loop_turn(f->loops[0], true);
 	assert_int_equal(f->handled, 1);
 	close(fd);
-	while (fixture_stats(f).connections_closed == 0)
+	while (fixture_stats(f)->connections_closed == 0)
 		loop_turn(f->loops[0], true);
-	assert_int_equal(fixture_stats(f).connections_closed, 1);
+	assert_int_equal(fixture_stats(f)->connections_closed, 1);
 	assert_int_equal(f->net->acceptor.conns_len, 1);
 	FIXTURE_UNTIL(f, f->net->acceptor.conns_len == 0);
 }

@@ -68,8 +68,8 @@ static void small_slices_share_a_call_with_their_answer(void **state)
 	ask_slice(fd, 0, 100, 200);
 	ask_slice(fd, 5, 300, 400);
 	client_settle(fd);
-	FIXTURE_UNTIL(f, fixture_stats(f).answers == 2);
-	assert_int_equal(fixture_stats(f).writes, 1);
+	FIXTURE_UNTIL(f, fixture_stats(f)->answers == 2);
+	assert_int_equal(fixture_stats(f)->writes, 1);
 	expect_slice(f, fd, 0, 300);
 	expect_slice(f, fd, 5, 700);
 	close(fd);
@@ -134,7 +134,7 @@ static void a_short_file_closes_the_connection(void **state)
 	fd = client_connect(f);
 	ask_slice(fd, FIXTURE_FILE_BYTES - 1000, 50000, 0);
 	FIXTURE_UNTIL(f, f->slices_released == 2);
-	assert_int_equal(fixture_stats(f).connections_closed, 1);
+	assert_int_equal(fixture_stats(f)->connections_closed, 1);
 	close(fd);
 	fd = client_connect(f);
 	ask_slice(fd, FIXTURE_FILE_BYTES - 1000, 1001, 0);
@@ -172,7 +172,7 @@ static void the_slowest_goes_when_answers_fill_memory(void **state)
 	FIXTURE_UNTIL(f, !TAILQ_EMPTY(&f->net->loops[0].blocked));
 	other = client_connect(f);
 	ask_large(other, 10u << 20);
-	FIXTURE_UNTIL(f, fixture_stats(f).closed_slow == 1);
+	FIXTURE_UNTIL(f, fixture_stats(f)->closed_slow == 1);
 	FIXTURE_UNTIL(f, f->net->acceptor.conns_len == 1);
 	/* The other one is served. */
 	client_request(other, CMD_ECHO, "after");
@@ -207,7 +207,7 @@ static void one_answer_may_be_larger_than_the_share(void **state)
 	client_receive(f, fd, got, len);
 	for (uint32_t i = 0; i < len - 4; i += 997)
 		assert_int_equal(got[4 + i], fixture_byte(i));
-	assert_int_equal(fixture_stats(f).closed_slow, 0);
+	assert_int_equal(fixture_stats(f)->closed_slow, 0);
 	free(got);
 	close(fd);
 }

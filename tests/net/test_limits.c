@@ -46,7 +46,7 @@ static void refuses_sizes_that_cannot_be(void **state)
 		       "a request of 104857601 bytes, the limit (socket.request.max.bytes) is "
 		       "104857600");
 	assert_int_equal(f->handled, 4);
-	assert_int_equal(fixture_stats(f).closed_bad, 4);
+	assert_int_equal(fixture_stats(f)->closed_bad, 4);
 }
 
 static void recognises_other_protocols(void **state)
@@ -266,7 +266,7 @@ static void closes_the_idle(void **state)
 	client_expect(f, parked, "parked");
 	client_request(busy, CMD_ECHO, "busy");
 	client_expect(f, busy, "busy");
-	assert_int_equal(fixture_stats(f).closed_idle, 1);
+	assert_int_equal(fixture_stats(f)->closed_idle, 1);
 	close(idle);
 	close(busy);
 	close(parked);
@@ -284,17 +284,17 @@ static void closes_frames_that_never_end(void **state)
 	client_send(size, "\0\0", 2);
 	client_send(body, "\0\0\0\x64half", 8);
 	client_send(fine, "\0\0\0\6E", 5);
-	FIXTURE_UNTIL(f, fixture_stats(f).received_bytes == 15);
+	FIXTURE_UNTIL(f, fixture_stats(f)->received_bytes == 15);
 	clock_fake_advance(&f->clock, 29000);
 	net_loop_sweep_partial(&f->net->loops[0]);
-	assert_int_equal(fixture_stats(f).closed_slow, 0);
+	assert_int_equal(fixture_stats(f)->closed_slow, 0);
 	client_send(fine, "hello\0", 6);
 	client_expect(f, fine, "hello");
 	client_send(body, "!", 1);
-	FIXTURE_UNTIL(f, fixture_stats(f).received_bytes == 22);
+	FIXTURE_UNTIL(f, fixture_stats(f)->received_bytes == 22);
 	clock_fake_advance(&f->clock, 2000);
 	net_loop_sweep_partial(&f->net->loops[0]);
-	assert_int_equal(fixture_stats(f).closed_slow, 2);
+	assert_int_equal(fixture_stats(f)->closed_slow, 2);
 	client_expect_close(f, size);
 	client_expect_close(f, body);
 	client_send(fine, "\0\0\5Ethe", 7);
@@ -336,7 +336,7 @@ static void limits_connections_of_an_address(void **state)
 		fds[i] = client_connect(f);
 	fds[3] = client_socket(f);
 	client_expect_close(f, fds[3]);
-	assert_int_equal(fixture_stats(f).connections_refused, 1);
+	assert_int_equal(fixture_stats(f)->connections_refused, 1);
 	close(fds[0]);
 	FIXTURE_UNTIL(f, f->net->acceptor.conns_len == 2);
 	fds[0] = client_connect(f);

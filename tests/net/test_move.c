@@ -50,8 +50,8 @@ static void moves_with_the_request_that_wants_it(void **state)
 	assert_int_equal(f->net->loops[0].conns_len + f->net->loops[1].conns_len, 0);
 	ask(f, fd, CMD_ECHO, "still there");
 	assert_int_equal(f->net->side->conns_len, 1);
-	assert_int_equal(fixture_stats(f).connections_opened, 1);
-	assert_int_equal(fixture_stats(f).requests, 3);
+	assert_int_equal(fixture_stats(f)->connections_opened, 1);
+	assert_int_equal(fixture_stats(f)->requests, 3);
 	close(fd);
 }
 

@@ -84,8 +84,8 @@ static void serves_many_clients_on_three_loops(void **state)
 	}
 	for (int i = 0; i < CLIENTS; i++)
 		pthread_join(clients[i].thread, NULL);
-	FIXTURE_UNTIL(f, fixture_stats(f).connections_closed == CLIENTS);
-	assert_int_equal(fixture_stats(f).requests, fixture_stats(f).answers);
+	FIXTURE_UNTIL(f, fixture_stats(f)->connections_closed == CLIENTS);
+	assert_int_equal(fixture_stats(f)->requests, fixture_stats(f)->answers);
 }
 
 static void spreads_connections_evenly(void **state)
@@ -136,7 +136,7 @@ static void stops_under_load(void **state)
 						&clients[i]),
 				 0);
 	}
-	FIXTURE_UNTIL(f, fixture_stats(f).answers > 5000);
+	FIXTURE_UNTIL(f, fixture_stats(f)->answers > 5000);
 	fixture_fini(f);
 	for (int i = 0; i < CLIENTS; i++)
 		pthread_join(clients[i].thread, NULL);

@@ -14,11 +14,11 @@
 extern int64_t ask_again_ms;
 
 /* Settings of the topic as "key=value", NULL at the end. */
-int ask_create_topic(struct whole *whole, const char *topic, int32_t partitions,
+int ask_create_topic(struct whole *whole, const char *name, int32_t partitions,
 		     const char *const *settings);
-int ask_delete_topic(struct whole *whole, const char *topic);
+int ask_delete_topic(struct whole *whole, const char *name);
 /* Is there such a topic? *id is its id. */
-int ask_topic(struct whole *whole, const char *topic, struct uuid *id);
+int ask_topic(struct whole *whole, const char *name, struct uuid *id);
 int ask_set_config(struct whole *whole, const char *topic, const char *name, int64_t value);
 /* -1 when it is not set on the topic. */
 int ask_config(struct whole *whole, const char *topic, const char *name, int64_t *value);
@@ -32,7 +32,7 @@ struct ask_batch {
 	int64_t producer_id; /* -1: not idempotent */
 	size_t value_bytes;  /* of each record, at least 8 */
 };
-int ask_produce(struct whole *whole, const struct ask_batch *batch, int64_t *base_offset);
+int ask_produce(struct whole *whole, const struct ask_batch *of, int64_t *base_offset);
 /* Producers and records of long ago are forgotten, so time begins when the scenario did. */
 extern int64_t ask_epoch_ms;
 #define ASK_TIMESTAMP(number) (ask_epoch_ms + (number)*10)
@@ -44,9 +44,9 @@ extern int64_t ask_epoch_ms;
 int ask_read_all(struct whole *whole, const char *topic, int32_t partition, int64_t *start,
 		 int64_t *end, bool *good);
 /* timestamp, -1: the end, -2: the start */
-int ask_offset(struct whole *whole, const char *topic, int32_t partition, int64_t timestamp,
+int ask_offset(struct whole *whole, const char *name, int32_t partition, int64_t timestamp,
 	       int64_t *offset);
-int ask_delete_records(struct whole *whole, const char *topic, int32_t partition, int64_t offset);
+int ask_delete_records(struct whole *whole, const char *name, int32_t partition, int64_t offset);
 int ask_commit(struct whole *whole, const char *topic, int32_t partition, int64_t offset);
 /* -1 when there is none. */
 int ask_committed(struct whole *whole, const char *topic, int32_t partition, int64_t *offset);

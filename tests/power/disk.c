@@ -1,4 +1,7 @@
-/* The model of a disk: nodes with the writes since their last sync, and a list of name changes. */
+/*
+ * The model of a disk: nodes with the writes since their last sync, and a list of name changes.
+ * Longer than other files: it is one model, and nobody needs a part of it.
+ */
 #include "tests/power/disk.h"
 
 #include <dirent.h>

@@ -53,7 +53,7 @@ void place_remove(const struct place *place, const char *name)
 	char path[PLACE_PATH_BYTES];
 
 	if (strcmp(name, ".") == 0)
-		strcpy(path, place->dir);
+		snprintf(path, sizeof(path), "%s", place->dir);
 	else
 		place_path(place, path, name);
 	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);

@@ -1,8 +1,8 @@
 /*
  * Consumer groups (KIP-848), with members of the classic protocol among them, under random steps:
- * members join, beat, obey late or never, leave, come
- * back under another id, are silent; topics grow, come and go; heartbeats are repeated and answers
- * lost; appends fail; the coordinator restarts from its log, compacted or not. After each step:
+ * members join, beat, obey late or never, leave, come back under another id, are silent; topics
+ * grow, come and go; heartbeats are repeated and answers lost; appends fail; the coordinator
+ * restarts from its log, compacted or not. After each step:
  *
  *	- no partition is with two members that may both use it
  *	- a member is never told to have what another has not given back
@@ -14,6 +14,8 @@
  * owner.
  *
  *	sim_consumer [seed [steps]]
+ *
+ * Longer than other files: the steps and what must hold after them are read together.
  */
 #include "sim_consumer.h"
 

@@ -16,6 +16,7 @@
  *	sim_txn [seed [steps]]
  *
  * Without a seed: a few fixed ones, for make check. A failure prints what replays it exactly.
+ * Longer than other files: the steps and what must hold after them are read together.
  */
 #include "base/rnd.h"
 #include "txn/txn_int.h"

@@ -1,4 +1,7 @@
-/* Opening what a clean stop, a kill, a power cut or a bad disk has left. */
+/*
+ * Opening what a clean stop, a kill, a power cut or a bad disk has left. Longer than other files:
+ * the cases differ in little, and are to be compared.
+ */
 #include <errno.h>
 
 #include "store/plog_impl.h"
