@@ -142,20 +142,26 @@ static int teardown(void **state)
 
 /* -- tests --------------------------------------------------------------------------------- */
 
+/* Sends it and gets its answer; others have theirs while it waits for the disk. */
+static void read_cold(struct whole_call *call)
+{
+	whole_send(call);
+	assert_false(call->done);
+	assert_int_equal(disk.loop_waits, 0);
+	disk_await_reader();
+	others_are_served();
+	assert_false(call->done);
+	disk_set(false, false);
+	whole_await(call);
+}
+
 static void a_cold_fetch_holds_up_nobody(int64_t offset, size_t *bytes)
 {
 	struct whole_call call;
 
 	disk_set(true, true);
 	begin_fetch(&call, "old", offset);
-	whole_send(&call);
-	assert_false(call.done);
-	assert_int_equal(disk.loop_waits, 0);
-	disk_await_reader();
-	others_are_served();
-	assert_false(call.done);
-	disk_set(false, false);
-	whole_await(&call);
+	read_cold(&call);
 	*bytes = fetched(&call);
 	whole_end(&call);
 }
@@ -185,14 +191,7 @@ static void a_search_by_time_holds_up_nobody(void **state)
 
 	disk_set(true, true);
 	whole_begin_list(&whole, &call, "old", 1000 + RECORDS / 2, LIST_VERSION);
-	whole_send(&call);
-	assert_false(call.done);
-	assert_int_equal(disk.loop_waits, 0);
-	disk_await_reader();
-	others_are_served();
-	assert_false(call.done);
-	disk_set(false, false);
-	whole_await(&call);
+	read_cold(&call);
 	assert_int_equal(whole_listed(&call, LIST_VERSION), RECORDS / 2);
 	whole_end(&call);
 }

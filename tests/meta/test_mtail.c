@@ -54,6 +54,22 @@ static size_t epoch_at(const char *data, size_t len, int32_t epoch)
 	return at;
 }
 
+/* Up to which offset the log is good. */
+static void expect_end(const char *data, size_t len, int64_t end)
+{
+	int64_t point;
+
+	assert_int_equal(check(data, len, &point), ERR_OK);
+	assert_int_equal(point, end);
+}
+
+static void expect_refused(const char *data, size_t len)
+{
+	int64_t point;
+
+	assert_int_equal(check(data, len, &point), ERR_BADFILE);
+}
+
 /* Moves both times of the batch, and makes it good again. */
 static void set_time(char *batch, int64_t more_ms)
 {
@@ -67,59 +83,48 @@ static void set_time(char *batch, int64_t more_ms)
 
 static void whole_log_needs_no_recovery(void **state)
 {
-	int64_t point;
 	size_t len;
 	char *data = golden_read("voters/metadata.log", &len);
 
-	assert_int_equal(check(data, len, &point), ERR_OK);
-	assert_int_equal(point, 402);
-	assert_int_equal(check(data, 0, &point), ERR_OK);
-	assert_int_equal(point, 0);
+	expect_end(data, len, 402);
+	expect_end(data, 0, 0);
 	free(data);
 }
 
 static void torn_end_is_cut(void **state)
 {
-	int64_t point;
 	size_t len;
 	char *data = golden_read("voters/metadata.log", &len);
 
-	assert_int_equal(check(data, len - 1, &point), ERR_OK);
-	assert_int_equal(point, 400);
-	assert_int_equal(check(data, len - 80, &point), ERR_OK);
-	assert_int_equal(point, 400);
+	expect_end(data, len - 1, 400);
+	expect_end(data, len - 80, 400);
 	memset(data + len - 87, 0, 87); /* pages that never came */
-	assert_int_equal(check(data, len, &point), ERR_OK);
-	assert_int_equal(point, 400);
+	expect_end(data, len, 400);
 	free(data);
 }
 
 /* Several batches of one unfinished write, of which a later page came and an earlier did not. */
 static void torn_write_of_several_batches_is_cut(void **state)
 {
-	int64_t point;
 	size_t len, at;
 	char *data = golden_read("voters/metadata.log", &len);
 
 	at = batch_at(data, len, 344);
 	memset(data + at, 0, 20);
-	assert_int_equal(check(data, len, &point), ERR_OK);
-	assert_int_equal(point, 344);
+	expect_end(data, len, 344);
 	free(data);
 }
 
 /* A start's first write, of two batches: of the first a page is lost. */
 static void r4_torn_first_write_of_an_epoch_is_cut(void **state)
 {
-	int64_t point;
 	size_t len, at;
 	char *data = golden_read("voters/metadata.log", &len);
 
 	at = epoch_at(data, len, 3);
 	len = next_at(data, len, next_at(data, len, at));
 	memset(data + at, 0, 30);
-	assert_int_equal(check(data, len, &point), ERR_OK);
-	assert_int_equal(point, 150);
+	expect_end(data, len, 150);
 	free(data);
 }
 
@@ -127,7 +132,6 @@ static void r4_torn_first_write_of_an_epoch_is_cut(void **state)
 static void r5_torn_write_that_claims_the_last_moment_is_cut(void **state)
 {
 	struct batch_header header;
-	int64_t point;
 	size_t len, at;
 	char *data = golden_read("voters/metadata.log", &len);
 
@@ -135,33 +139,28 @@ static void r5_torn_write_that_claims_the_last_moment_is_cut(void **state)
 	batch_header_load((const uint8_t *)data + at, &header);
 	set_time(data + at, INT64_MAX - header.max_timestamp);
 	data[next_at(data, len, at) - 1] ^= 1;
-	assert_int_equal(check(data, len, &point), ERR_OK);
-	assert_int_equal(point, 344);
+	expect_end(data, len, 344);
 	free(data);
 }
 
 /* Hours after what is before it. */
 static void r4_torn_write_after_a_pause_is_cut(void **state)
 {
-	int64_t point;
 	size_t len, at;
 	char *data = golden_read("voters/metadata.log", &len);
 
 	at = batch_at(data, len, 344);
 	for (size_t to = at; to < len; to = next_at(data, len, to))
 		set_time(data + to, 3600 * 1000);
-	assert_int_equal(check(data, len, &point), ERR_OK);
-	assert_int_equal(point, 402);
+	expect_end(data, len, 402);
 	memset(data + at, 0, 20);
-	assert_int_equal(check(data, len, &point), ERR_OK);
-	assert_int_equal(point, 344);
+	expect_end(data, len, 344);
 	free(data);
 }
 
 /* The damaged batch itself says when it was written, or in which epoch. */
 static void damage_before_a_pause_is_refused(void **state)
 {
-	int64_t point;
 	size_t len, at;
 	char *data = golden_read("voters/metadata.log", &len);
 
@@ -169,13 +168,12 @@ static void damage_before_a_pause_is_refused(void **state)
 	for (size_t to = next_at(data, len, at); to < len; to = next_at(data, len, to))
 		set_time(data + to, 3600 * 1000);
 	data[at + 70] ^= 1;
-	assert_int_equal(check(data, len, &point), ERR_BADFILE);
+	expect_refused(data, len);
 	free(data);
 }
 
 static void damage_at_the_end_of_an_epoch_is_refused(void **state)
 {
-	int64_t point;
 	size_t len, at, last = 0;
 	char *data = golden_read("voters/metadata.log", &len);
 
@@ -184,23 +182,22 @@ static void damage_at_the_end_of_an_epoch_is_refused(void **state)
 		last = to;
 	len = next_at(data, len, at);
 	memset(data + last, 0, 30);
-	assert_int_equal(check(data, len, &point), ERR_BADFILE);
+	expect_refused(data, len);
 	free(data);
 }
 
 static void damage_in_the_middle_is_refused(void **state)
 {
-	int64_t point;
 	size_t len, at;
 	char *data = golden_read("voters/metadata.log", &len);
 
 	at = batch_at(data, len, 57); /* first epoch of three */
 	data[at + 70] ^= 1;
-	assert_int_equal(check(data, len, &point), ERR_BADFILE);
+	expect_refused(data, len);
 	assert_non_null(strstr(message, "offset 57"));
 	data[at + 70] ^= 1;
 	memset(data + at, 0xff, 30); /* the header too: the next batch must be searched */
-	assert_int_equal(check(data, len, &point), ERR_BADFILE);
+	expect_refused(data, len);
 	free(data);
 }
 
@@ -233,7 +230,7 @@ static void damage_before_another_segment_is_refused(void **state)
 				      false),
 			 ERR_OK);
 	assert_int_equal(check(data, last, &point), ERR_OK);
-	assert_int_equal(check(data, last - 1, &point), ERR_BADFILE);
+	expect_refused(data, last - 1);
 	assert_non_null(strstr(message, "another segment follows"));
 	/* A roll while a write was under way. */
 	assert_int_equal(file_replace(path, (struct bytes){(const uint8_t *)"", 0}, false), ERR_OK);
