@@ -44,9 +44,9 @@ static bool file_may_fd(const char *call, int fd)
 	return file_may(call, len > 0 ? path : NULL);
 }
 
-static enum err file_result(int rc)
+static enum err file_result(int status)
 {
-	return rc == 0 ? ERR_OK : err_errno(errno);
+	return status == 0 ? ERR_OK : err_errno(errno);
 }
 
 enum err file_open(const char *path, int flags, int *fd)
@@ -185,10 +185,10 @@ enum err file_warm(int fd, off_t pos, size_t len_bytes)
 enum err file_size(int fd, off_t *size)
 {
 	struct stat st = {0};
-	int rc = file_may_fd("fstat", fd) ? fstat(fd, &st) : -1;
+	int status = file_may_fd("fstat", fd) ? fstat(fd, &st) : -1;
 
 	*size = st.st_size;
-	return file_result(rc);
+	return file_result(status);
 }
 
 enum err file_truncate(int fd, off_t size)

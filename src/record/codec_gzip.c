@@ -43,14 +43,14 @@ static enum err gzip_next(struct codec_scratch *s, struct bytes *piece)
 		z->avail_in = (uInt)s->input.len;
 		z->next_out = s->piece;
 		z->avail_out = CODEC_PIECE_BYTES;
-		int rc = inflate(z, Z_NO_FLUSH);
+		int status = inflate(z, Z_NO_FLUSH);
 		codec_take_input(s, s->input.len - z->avail_in);
 		made = CODEC_PIECE_BYTES - z->avail_out;
-		if (rc == Z_STREAM_END)
+		if (status == Z_STREAM_END)
 			err = gzip_member_end(s);
-		else if (rc == Z_MEM_ERROR)
+		else if (status == Z_MEM_ERROR)
 			err = ERR_NOMEM;
-		else if (rc != Z_OK)
+		else if (status != Z_OK)
 			err = ERR_CORRUPT_MESSAGE;
 	}
 	*piece = (struct bytes){s->piece, made};
@@ -90,7 +90,7 @@ static enum err gzip_begin(struct codec_scratch *s, int level, int64_t input_byt
 static enum err gzip_deflate(struct codec_scratch *s, struct bytes input, int flush, struct wr *out)
 {
 	z_stream *z = s->deflate;
-	int rc = Z_OK;
+	int status = Z_OK;
 
 	z->next_in = (Bytef *)(uintptr_t)input.ptr;
 	z->avail_in = (uInt)input.len;
@@ -99,11 +99,11 @@ static enum err gzip_deflate(struct codec_scratch *s, struct bytes input, int fl
 		if (z->next_out == NULL)
 			return out->err;
 		z->avail_out = DEFLATE_STEP_BYTES;
-		rc = deflate(z, flush);
+		status = deflate(z, flush);
 		out->len_bytes -= z->avail_out;
-	} while (flush == Z_FINISH ? rc == Z_OK : z->avail_out == 0);
+	} while (flush == Z_FINISH ? status == Z_OK : z->avail_out == 0);
 	/* Z_BUF_ERROR: the room was used up exactly, and there was nothing more. */
-	must(flush == Z_FINISH ? rc == Z_STREAM_END : rc == Z_OK || rc == Z_BUF_ERROR);
+	must(flush == Z_FINISH ? status == Z_STREAM_END : status == Z_OK || status == Z_BUF_ERROR);
 	must(z->avail_in == 0);
 	return ERR_OK;
 }

@@ -109,8 +109,8 @@ static void compress_block(struct bytes block, struct wr *out)
 	if (room == NULL)
 		return;
 	size_t bound = size;
-	snappy_status rc = snappy_compress((const char *)block.ptr, block.len, room, &size);
-	must(rc == SNAPPY_OK);
+	snappy_status status = snappy_compress((const char *)block.ptr, block.len, room, &size);
+	must(status == SNAPPY_OK);
 	out->len_bytes -= bound - size;
 	wr_patch_int32(out, at, (int32_t)size);
 }

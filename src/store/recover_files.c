@@ -206,13 +206,13 @@ static enum err recover_size(const char *dir, const char *name, uint32_t *size_b
 {
 	char *path = file_path(dir, name);
 	struct stat st;
-	int rc;
+	int status;
 
 	if (path == NULL)
 		return ERR_NOMEM;
-	rc = stat(path, &st);
+	status = stat(path, &st);
 	free(path);
-	if (rc != 0)
+	if (status != 0)
 		return err_errno(errno);
 	if (!S_ISREG(st.st_mode) || st.st_size > INT32_MAX)
 		return ERR_BADFILE;
