@@ -19,6 +19,7 @@ void regex_fini(struct regex *regex)
 
 enum err regex_init(struct regex *regex, struct str text, char why[REGEX_WHY_BYTES])
 {
+	const char *refused;
 	PCRE2_SIZE at = 0;
 	int code = 0;
 
@@ -27,9 +28,15 @@ enum err regex_init(struct regex *regex, struct str text, char why[REGEX_WHY_BYT
 		snprintf(why, REGEX_WHY_BYTES, "longer than %d characters", REGEX_LEN_MAX);
 		return ERR_INVALID_REGULAR_EXPRESSION;
 	}
-	regex->code = pcre2_compile((PCRE2_SPTR)text.ptr, text.len,
-				    PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_NEVER_BACKSLASH_C,
-				    &code, &at, NULL);
+	refused = regex_syntax(text);
+	if (refused != NULL) {
+		snprintf(why, REGEX_WHY_BYTES, "%s", refused);
+		return ERR_INVALID_REGULAR_EXPRESSION;
+	}
+	regex->code =
+	    pcre2_compile((PCRE2_SPTR)text.ptr, text.len,
+			  PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_NEVER_BACKSLASH_C | PCRE2_UTF,
+			  &code, &at, NULL);
 	if (regex->code == NULL) {
 		pcre2_get_error_message(code, (PCRE2_UCHAR *)why, REGEX_WHY_BYTES);
 		return ERR_INVALID_REGULAR_EXPRESSION;

@@ -18,6 +18,8 @@ struct regex {
 /* ERR_INVALID_REGULAR_EXPRESSION: `why` says what is wrong with it. ERR_NOMEM. */
 enum err regex_init(struct regex *regex, struct str text, char why[REGEX_WHY_BYTES]) must_check;
 void regex_fini(struct regex *regex);
+/* What Kafka would have against it that PCRE2 has not; NULL: nothing. */
+const char *regex_syntax(struct str text);
 bool regex_matches(const struct regex *regex, struct str name);
 
 #endif
