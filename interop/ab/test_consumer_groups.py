@@ -5,6 +5,7 @@
 
 All members name the `range` assignor, whose assignments are equal by rule: so every answer, and the group as it is
 described after each step, has to be the same, word by word. `uniform` is compared by test_assignors.py.
+Patterns have a test of their own: PCRE2 here has to take, refuse and find what RE2/J does there.
 
 What differs, and is meant to, is kept out of it:
 
@@ -17,6 +18,7 @@ What differs, and is meant to, is kept out of it:
 import contextlib
 import os
 import random
+import time
 
 import pytest
 
@@ -26,7 +28,7 @@ from interop.lib.duel import Duel, TopicId
 pytestmark = [pytest.mark.xdist_group("ab-duel-consumer"), pytest.mark.timeout(300)]
 
 SEED = int(os.environ.get("DUEL_SEED", "20261121"))
-GROUPS = int(os.environ.get("DUEL_GROUPS", "25"))
+GROUPS = int(os.environ.get("DUEL_GROUPS", "20"))
 STEPS = 30
 TOPICS = {"duel-a": 5, "duel-b": 2, "duel-c": 1}
 SIZE_MAX = 4
@@ -40,6 +42,19 @@ CHANGES = {
 }
 LONG_MS, SHORT_MS = 300000, 100
 NONE = 0
+PATTERNS = (
+    # what topics' names are matched with
+    "duel-a", "duel-.*", "duel-[ab]", "duel-a|duel-b", "(duel-a|b)", "duel", "uel-a", ".*-c", "^duel-a$", r"\Aduel-a\z", "(?i)DUEL-A", "(?i:DUEL)-a", "DUEL-A",
+    r"\Qduel-a\E", r"duel-\w", r"duel\W\w", r"duel-\p{L}", r"duel-\pL", r"duel-\p{Lu}", r"\P{L}*", "(?:duel)-a", "(?P<x>duel)-a", "[[:alpha:]]+-[[:lower:]]",
+    "[^-]+-[^a]", r"duel\x2da", r"duel-\x{61}", r"duel-\141", "duel-a{1}", "duel-a{1,}", "duel-a{0,2}", "du?el-a", "d.+?l-a", "duel-(a|)", "(?s).*",
+    "(?m)^duel-b$", "(?U)duel-.*", "(?i-s)duel-A", ".", "[.]", r"\.", r"\d*", r"duel-\D", r"\bduel\b-a", r"\Buel-a", "duel-[a-c&&b]", "]", "}", "{", "a{", "duel-[]a]",
+    r"duel-[\w]", r"duel-[\Wa]", "duel-[[:^alpha:]]", "()duel-a", "(|duel-b)", "duel-a||", "d{0}duel-a", "(?:(?:duel-a))*", "\u00e9*duel-a",
+    # what is no pattern there
+    "", "*", "+", "?", "(", ")", "a)", "(a", "[", "[a", "[z-a]", "\\", "a**", "a*+", "a++", "a?+", "a{2}{3}", "x{1001}", "x{2,1}", "(?", "(?P<x", "(?P<x>a)(?P<x>b)",
+    r"(d)\1", r"(?P<x>d)(?P=x)", r"\k<x>", "(?=duel).*", "(?!x).*", "(?<=d)x", "(?<!d).*", "(?>duel)-a", "(?#duel)duel-a", "(?x)duel -a", "(?R)", "(?|a|b)", "(?1)(a)",
+    "(*UTF)duel-a", r"duel-a\Z", r"\Gduel-a", r"\Kduel-a", r"\R", r"\X", r"\h", r"\N", r"\e", r"\8", r"\07", r"\x", r"\x4", r"\x{}", r"\xzz", r"\y", r"\i", r"\p{Nobody}", r"\p",
+    "[[:nobody:]]", r"\cA", r"\u0061", "(?<x>duel)-a", "(?'x'duel)-a", r"\Q", r"\Qa", r"\E", "(?i", "(?i)", "(?z)a", "(?ii)duel-A", "(?-)a", "a{1001,}", "((a{100}){10}){10}",
+)
 
 
 @pytest.fixture(scope="module", name="both")
@@ -162,7 +177,7 @@ class Play:
 
     def do_wrong_epoch(self):
         mate = self.one()
-        if mate is not None:
+        if mate is not None and not mate.impatient:
             epoch = self.rnd.choice((mate.before, mate.before, mate.epoch + 1, mate.epoch - 1, -3, 99))
             owned = self.rnd.choice((mate.owned, mate.told, {}, {"duel-a": [0, 1, 2, 3, 4]}))
             if epoch > 0:
@@ -305,3 +320,37 @@ def test_random_groups(both):
             raise AssertionError(f"DUEL_SEED={seed} DUEL_GROUPS=1: {failure}") from None
         both.forget()
     print(f"{both.numbers} requests")
+
+
+class Fan:
+    """A group of one member, which subscribes to a pattern."""
+
+    def __init__(self, both, number, pattern):
+        self.both, self.pattern, self.epochs = both, pattern, [0, 0]
+        self.group = f"fan-{number}"
+
+    def beat(self, side):
+        """The error's code, and the topics that the member has."""
+        answer = self.both.barriers[side].ask(
+            "ConsumerGroupHeartbeat", 1, GroupId=self.group, MemberId="fan", MemberEpoch=self.epochs[side], InstanceId=None, RackId=None,
+            RebalanceTimeoutMs=LONG_MS, SubscribedTopicNames=[], SubscribedTopicRegex=self.pattern, ServerAssignor="range", TopicPartitions=[],
+        )
+        self.epochs[side] = answer["MemberEpoch"]
+        rows = answer["Assignment"]["TopicPartitions"] if answer["Assignment"] else []
+        return answer["ErrorCode"], sorted(self.both.plain(each["TopicId"], side) for each in rows)
+
+
+def test_patterns(both):
+    """Apache Kafka looks for the topics of a pattern in the background: what it finds is waited for."""
+    fans = [Fan(both, number, pattern) for number, pattern in enumerate(PATTERNS)]
+    found = {fan: fan.beat(1) for fan in fans}
+    wrong = [fan for fan in fans if fan.beat(0)[0] != found[fan][0]]
+    fans = [fan for fan in fans if fan not in wrong and found[fan][0] == NONE]
+    deadline = time.monotonic() + 120
+    while waiting := [fan for fan in fans if fan.beat(0) != found[fan]]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    late = [fan for fan in fans if fan.beat(0) != found[fan]]
+    text = [f"{fan.pattern!r}: stock {fan.beat(0)}, ours {found[fan]}" for fan in wrong + late]
+    assert not text, "\n" + "\n".join(text)
