@@ -160,6 +160,13 @@ def test_open_transactions_are_not_forgotten(timed):
     assert same(timed, life) == [(0, "Ongoing", 1), 0, (NOT_FOUND, "", 0), {"open": True, "another": True}]
 
 
+def expire_after(asker, duration_ms):
+    """producer.id.expiration.ms of the cluster; None: the default again."""
+    row = {"Name": "producer.id.expiration.ms", "ConfigOperation": int(duration_ms is None), "Value": None if duration_ms is None else str(duration_ms)}
+    answer = asker.ask("IncrementalAlterConfigs", 1, Resources=[{"ResourceType": 4, "ResourceName": "", "Configs": [row]}], ValidateOnly=False)
+    assert answer["Responses"][0]["ErrorCode"] == 0, answer
+
+
 def test_producers_that_are_silent(timed):
     timed.create("producers")
 
@@ -180,6 +187,12 @@ def test_producers_that_are_silent(timed):
         told.append({names[each]: (row["LastSequence"], row["CurrentTxnStartOffset"]) for each, row in found.items()})
         # It may go on wherever it is; who is known may not.
         told += [produce(asker, "producers", who, 17, NOW) for who in (old, new)]
+        # By a shorter time, set while it runs, all are old but who has an open transaction.
+        expire_after(asker, 1)
+        while producers(asker, "producers").keys() != {opened[0]}:
+            assert time.monotonic() < deadline, "the new time does not count"
+            time.sleep(0.05)
+        expire_after(asker, None)
         assert end(asker, "holds", opened) == 0
         return told
 

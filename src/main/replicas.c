@@ -85,7 +85,7 @@ static void replicas_configure(struct replicas *replicas, const struct image *im
 
 	topic_config_resolve(replicas->options.config, img, topic->name, &cfg);
 	rules = replicas_rules(&cfg);
-	plog_cfg = replicas_plog_config(replicas, &cfg);
+	plog_cfg = replicas_plog_config(replicas, img, &cfg);
 	for (int32_t i = 0; i < topic->partitions_len; i++) {
 		struct partition *local = image_partition_at(topic, i)->local;
 
@@ -264,8 +264,8 @@ static struct partition *replicas_on_new(void *ctx, const struct image *img,
 	replicas_note_delay(replicas, img);
 	topic_config_resolve(replicas->options.config, img, topic->name, &cfg);
 	rules = replicas_rules(&cfg);
-	err = replicas_log(replicas, topic, idx, *dir, replicas_plog_config(replicas, &cfg), &log,
-			   &place, &recovery_point, &created);
+	err = replicas_log(replicas, topic, idx, *dir, replicas_plog_config(replicas, img, &cfg),
+			   &log, &place, &recovery_point, &created);
 	if (err == ERR_KAFKA_STORAGE_ERROR && !replicas->started)
 		return NULL; /* told for all at once */
 	if (err != ERR_OK) {

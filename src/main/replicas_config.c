@@ -22,7 +22,7 @@ static const struct plog_config *replicas_share(struct replicas *replicas,
 	return &shared->cfg;
 }
 
-const struct plog_config *replicas_plog_config(struct replicas *replicas,
+const struct plog_config *replicas_plog_config(struct replicas *replicas, const struct image *img,
 					       const struct topic_config *topic)
 {
 	struct plog_config cfg;
@@ -38,7 +38,7 @@ const struct plog_config *replicas_plog_config(struct replicas *replicas,
 	cfg.index_interval_bytes = topic->index_interval_bytes;
 	cfg.index_max_bytes = topic->segment_index_bytes;
 	cfg.producer_expiry_ms =
-	    config_int64(replicas->options.config, CONFIG_PRODUCER_ID_EXPIRATION_MS);
+	    config_dynamic_int64(replicas->options.config, img, CONFIG_PRODUCER_ID_EXPIRATION_MS);
 	cfg.producer_check_ms =
 	    config_int64(replicas->options.config, CONFIG_PRODUCER_ID_EXPIRATION_CHECK_INTERVAL_MS);
 	cfg.preallocate = topic->preallocate;

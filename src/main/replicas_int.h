@@ -60,7 +60,7 @@ struct replicas {
 
 /* replicas_config.c */
 /* Shared by all topics with these settings; valid until replicas_free. */
-const struct plog_config *replicas_plog_config(struct replicas *replicas,
+const struct plog_config *replicas_plog_config(struct replicas *replicas, const struct image *img,
 					       const struct topic_config *topic);
 struct partition_rules replicas_rules(const struct topic_config *topic);
 void replicas_free_configs(struct replicas *replicas);
