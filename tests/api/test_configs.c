@@ -24,6 +24,7 @@
 #include "proto/describe_configs.h"
 #include "proto/incremental_alter_configs.h"
 #include "proto/topic_record.h"
+#include "tests/assert_str.h"
 
 #define CODE_UNKNOWN_TOPIC   3
 #define CODE_INVALID_CONFIG  40
@@ -199,13 +200,6 @@ static struct rd run(bool flexible)
 		rd_skip_tags(&rd);
 	return rd;
 }
-
-#define assert_str(s, expected)                                                      \
-	do {                                                                         \
-		struct str got_ = (s);                                               \
-		if (!str_eq(got_, str_of(expected)))                                 \
-			fail_msg("\"%.*s\" is not \"%s\"", STR_ARG(got_), expected); \
-	} while (0)
 
 /* -- DescribeConfigs ----------------------------------------------------------------------- */
 

@@ -22,6 +22,7 @@
 #include "proto/create_partitions.h"
 #include "proto/create_topics.h"
 #include "proto/delete_topics.h"
+#include "tests/assert_str.h"
 
 #define CODE_UNKNOWN_TOPIC	3
 #define CODE_TOPIC_EXISTS	36
@@ -203,13 +204,6 @@ static struct rd run(bool flexible)
 		rd_skip_tags(&rd);
 	return rd;
 }
-
-#define assert_str(s, expected)                                                      \
-	do {                                                                         \
-		struct str got_ = (s);                                               \
-		if (!str_eq(got_, str_of(expected)))                                 \
-			fail_msg("\"%.*s\" is not \"%s\"", STR_ARG(got_), expected); \
-	} while (0)
 
 /* -- CreateTopics ----------------------------------------------------------------------------- */
 

@@ -11,6 +11,7 @@
 #include "meta/config.h"
 #include "meta/config_listeners.h"
 #include "meta/properties.h"
+#include "tests/assert_str.h"
 
 /* As config_load does, but from a text; origin is "f:LINE". */
 static inline enum err make_config_err(struct config **out, const char *text, char *message)
@@ -56,12 +57,5 @@ static inline void expect_bad(const char *text, const char *expected)
 	assert_string_equal(message, expected);
 	config_free(cfg);
 }
-
-#define assert_str(s, expected)                                                      \
-	do {                                                                         \
-		struct str got_ = (s);                                               \
-		if (!str_eq(got_, str_of(expected)))                                 \
-			fail_msg("\"%.*s\" is not \"%s\"", STR_ARG(got_), expected); \
-	} while (0)
 
 #endif
