@@ -47,6 +47,8 @@ static struct str find_coordinator_message(enum err err)
 {
 	if (err == ERR_OK)
 		return STR("NONE");
+	if (err == ERR_COORDINATOR_NOT_AVAILABLE)
+		return STR("The coordinator is not available.");
 	return err == ERR_INVALID_REQUEST ? API_INVALID_REQUEST_TEXT : str_of(err_text(err));
 }
 

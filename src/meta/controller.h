@@ -244,7 +244,8 @@ void controller_create_partitions(struct controller *ctl, struct arena *arena,
 
 /*
  * The coordinators' own topics, with their configs (facts: kraft 4.4). ERR_OK: exists already;
- * ERR_COORDINATOR_NOT_AVAILABLE: being created by this or an earlier call, ask again later.
+ * ERR_COORDINATOR_NOT_AVAILABLE: being created by this or an earlier call, or cannot be, which a
+ * log line explains; ask again later.
  */
 enum err controller_ensure_internal(struct controller *ctl, struct str name) must_check;
 /*

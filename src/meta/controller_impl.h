@@ -16,6 +16,7 @@
 #include "meta/config.h"
 #include "meta/controller.h"
 #include "meta/image_apply.h"
+#include "base/log.h"
 #include "meta/mlog.h"
 
 #define CONTROLLER_MAGIC 0xc0447011u
@@ -49,6 +50,8 @@ struct controller {
 	struct wait_list waits, sealed_waits;
 	enum controller_stage stage;
 	struct loop_task commit_task;
+
+	struct log_limit internal_limit;
 
 	struct job sync_job;
 	enum err sync_err;

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "meta/controller_impl.h"
 #include "meta/controller_records.h"
 #include "proto/remove_topic_record.h"
@@ -483,6 +484,12 @@ static enum err create_one(struct controller *ctl, struct controller_new_topic *
 	arena_init(&arena, 4 << 20);
 	controller_create_topics(ctl, &arena, topic, 1, false);
 	err = topic->err;
+	/* No client is told why there is no coordinator, and it asks again and again. */
+	if (err != ERR_OK && image_name_is_internal(topic->name) &&
+	    log_allowed(&ctl->internal_limit, 1))
+		log_warn("meta", "cannot make the topic %.*s: %.*s", STR_ARG(topic->name),
+			 STR_ARG(topic->message.ptr != NULL ? topic->message
+							    : str_of(err_text(err))));
 	topic->message = STR_NULL;
 	arena_fini(&arena);
 	return err;
@@ -505,20 +512,17 @@ enum err controller_auto_create(struct controller *ctl, struct str name)
 }
 
 /* With these settings, which live as long as the call. */
-static enum err create_configured(struct controller *ctl, struct controller_new_topic *topic,
-				  struct controller_config_entry *configs, size_t configs_len)
+static void create_configured(struct controller *ctl, struct controller_new_topic *topic,
+			      struct controller_config_entry *configs, size_t configs_len)
 {
-	enum err err;
-
 	topic->configs = configs;
 	topic->configs_len = configs_len;
-	err = create_one(ctl, topic);
+	topic->err = create_one(ctl, topic);
 	topic->configs = NULL;
 	topic->configs_len = 0;
-	return err;
 }
 
-static enum err create_offsets(struct controller *ctl, struct controller_new_topic *topic)
+static void create_offsets(struct controller *ctl, struct controller_new_topic *topic)
 {
 	const struct config *cfg = ctl->options.config;
 	struct controller_config_entry configs[] = {
@@ -530,10 +534,10 @@ static enum err create_offsets(struct controller *ctl, struct controller_new_top
 	topic->num_partitions = (int32_t)config_int64(cfg, CONFIG_OFFSETS_TOPIC_NUM_PARTITIONS);
 	topic->replication_factor =
 	    (int16_t)config_int64(cfg, CONFIG_OFFSETS_TOPIC_REPLICATION_FACTOR);
-	return create_configured(ctl, topic, configs, ARRAY_LEN(configs));
+	create_configured(ctl, topic, configs, ARRAY_LEN(configs));
 }
 
-static enum err create_transactions(struct controller *ctl, struct controller_new_topic *topic)
+static void create_transactions(struct controller *ctl, struct controller_new_topic *topic)
 {
 	const struct config *cfg = ctl->options.config;
 	struct controller_config_entry configs[] = {
@@ -548,21 +552,21 @@ static enum err create_transactions(struct controller *ctl, struct controller_ne
 	    (int32_t)config_int64(cfg, CONFIG_TRANSACTION_STATE_LOG_NUM_PARTITIONS);
 	topic->replication_factor =
 	    (int16_t)config_int64(cfg, CONFIG_TRANSACTION_STATE_LOG_REPLICATION_FACTOR);
-	return create_configured(ctl, topic, configs, ARRAY_LEN(configs));
+	create_configured(ctl, topic, configs, ARRAY_LEN(configs));
 }
 
 enum err controller_ensure_internal(struct controller *ctl, struct str name)
 {
 	struct controller_new_topic topic = {.name = name};
-	enum err err;
 
 	if (image_topic_by_name(ctl->published, name) != NULL)
 		return ERR_OK;
 	if (image_topic_by_name(ctl->next, name) != NULL)
 		return ERR_COORDINATOR_NOT_AVAILABLE;
 	if (str_eq(name, STR("__transaction_state")))
-		err = create_transactions(ctl, &topic);
+		create_transactions(ctl, &topic);
 	else
-		err = create_offsets(ctl, &topic);
-	return err == ERR_OK ? ERR_COORDINATOR_NOT_AVAILABLE : err;
+		create_offsets(ctl, &topic);
+	/* An error is logged, and may come right, as when a disk is full. */
+	return ERR_COORDINATOR_NOT_AVAILABLE;
 }

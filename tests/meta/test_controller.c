@@ -635,6 +635,18 @@ static void producer_ids_come_in_blocks(void **state)
 	assert_int_equal(first, 2000);
 }
 
+/* One broker cannot hold three replicas, which is the default. */
+static void internal_topic_that_cannot_be_made_has_no_coordinator(void **state)
+{
+	node_up(-1);
+	assert_int_equal(controller_ensure_internal(node.ctl, STR("__transaction_state")),
+			 ERR_COORDINATOR_NOT_AVAILABLE);
+	assert_int_equal(commit(), ERR_OK);
+	assert_null(image_topic_by_name(node.img, STR("__transaction_state")));
+	assert_int_equal(controller_ensure_internal(node.ctl, STR("__transaction_state")),
+			 ERR_COORDINATOR_NOT_AVAILABLE);
+}
+
 static void internal_topic_is_made_once(void **state)
 {
 	node_up(-1);
@@ -942,6 +954,7 @@ int main(void)
 	    TEST(replacing_configs_drops_the_others),
 	    TEST(producer_ids_come_in_blocks),
 	    TEST(internal_topic_is_made_once),
+	    TEST(internal_topic_that_cannot_be_made_has_no_coordinator),
 	    TEST(changes_of_a_turn_share_a_sync),
 	    TEST(full_disk_takes_the_change_back),
 	    TEST(failed_sync_is_final),
