@@ -47,8 +47,10 @@ static enum err recover_topic_id(struct recover *recover)
 		return uuid_eq(found, want) ? ERR_OK : ERR_INCONSISTENT_TOPIC_ID;
 	if (err != ERR_NOFILE && err != ERR_BADFILE)
 		return err;
-	log_warn("store", "%s: partition.metadata is %s and written anew", dir,
-		 err == ERR_NOFILE ? "missing" : "damaged");
+	/* The metadata log of a directory that was just formatted has none yet. */
+	if (err == ERR_BADFILE || recover->log->env->logdir != NULL)
+		log_warn("store", "%s: partition.metadata is %s and written anew", dir,
+			 err == ERR_NOFILE ? "missing" : "damaged");
 	recover->log->new_names = true;
 	/* Nobody knows whose partition the checkpoints speak of, at the next start neither. The
 	 * metadata log has none. */
