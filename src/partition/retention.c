@@ -91,6 +91,7 @@ static void retention_arm(struct retention *retention, int64_t delay_ms)
 		loop_timer_start(&retention->timer, delay_ms);
 }
 
+/* NOLINTBEGIN(misc-no-recursion): once again at most, since `again` is false then. */
 static void retention_end_walk(struct retention *retention)
 {
 	bool again = retention->again;
@@ -135,6 +136,7 @@ void retention_check(struct retention *retention)
 	retention->next = TAILQ_FIRST(&retention->parts);
 	retention_go_on(retention);
 }
+/* NOLINTEND(misc-no-recursion) */
 
 void retention_dropped(struct retention *retention)
 {

@@ -19,6 +19,8 @@
 #include "proto/metadata.h"
 #include "tests/api/whole_ask.h"
 
+/* NOLINTBEGIN(misc-no-recursion): as deep as the directory. */
+
 #define STORAGE_ERROR		   56
 #define INVALID_REPLICATION_FACTOR 38
 #define LEADER_NOT_AVAILABLE	   5
@@ -576,3 +578,5 @@ int main(void)
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
+
+/* NOLINTEND(misc-no-recursion) */
