@@ -33,6 +33,17 @@ enum err plog_remove_seg_files(struct plog *log, int64_t base_offset)
 	return err;
 }
 
+/* False: there is no room for it. */
+static bool plog_doomed_name(struct seg_path *path)
+{
+	size_t len = strlen(path->text);
+
+	if (len + sizeof(".deleted") > sizeof(path->text))
+		return false;
+	memcpy(path->text + len, ".deleted", sizeof(".deleted"));
+	return true;
+}
+
 static enum err plog_doom_file(struct plog *log, int64_t base_offset, const char *suffix)
 {
 	struct seg_path from, to;
@@ -40,9 +51,8 @@ static enum err plog_doom_file(struct plog *log, int64_t base_offset, const char
 
 	seg_path_of(&from, log->dir, base_offset, suffix);
 	to = from;
-	if (strlen(to.text) + sizeof(".deleted") > sizeof(to.text))
+	if (!plog_doomed_name(&to))
 		return ERR_IO;
-	strcat(to.text, ".deleted");
 	err = file_rename(from.text, to.text);
 	return err == ERR_NOFILE ? ERR_OK : err;
 }
@@ -72,8 +82,7 @@ static enum err plog_remove_doomed(struct plog *log, int64_t base_offset)
 	}
 	for (size_t i = 0; i < ARRAY_LEN(plog_suffixes) && err == ERR_OK && !in_use; i++) {
 		seg_path_of(&path, log->dir, base_offset, plog_suffixes[i]);
-		strcat(path.text, ".deleted");
-		err = file_unlink(path.text);
+		err = plog_doomed_name(&path) ? file_unlink(path.text) : ERR_IO;
 		if (err == ERR_NOFILE)
 			err = ERR_OK;
 	}

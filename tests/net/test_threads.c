@@ -110,11 +110,10 @@ static void *run_until_closed(void *arg)
 	struct client *client = arg;
 	int fd = client_connect(client->f);
 	char answer[8];
-	ssize_t got;
 
 	for (int i = 0; i < 3; i++)
 		client_request(fd, CMD_AWAY, "abc");
-	while ((got = recv(fd, answer, 7, MSG_WAITALL)) == 7) {
+	while (recv(fd, answer, 7, MSG_WAITALL) == 7) {
 		static const char request[] = "\0\0\0\4Aabc";
 
 		assert_memory_equal(answer, "\0\0\0\3abc", 7);
