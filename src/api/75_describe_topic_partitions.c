@@ -186,8 +186,11 @@ static bool describe_page_fill(struct describe_page *page)
 							       : (int32_t)limit;
 	if (page->left < 1)
 		page->left = 1;
-	/* A topic has a partition at least, so a page has no more topics than partitions. */
-	page->topics_size = all ? (size_t)page->left : page->in.topics_len;
+	/*
+	 * A topic has a partition at least, so a page has no more topics than partitions; and one
+	 * more, of whose partitions the cursor leaves none.
+	 */
+	page->topics_size = all ? (size_t)page->left + 1 : page->in.topics_len;
 	page->res.topics = RES(describe_topic_partitions_response_topic_array)(&page->req->arena,
 									       page->topics_size);
 	if (page->res.topics == NULL)
