@@ -99,7 +99,7 @@ static void offsets_outlive_a_groups_tombstone(void **state)
 {
 	struct world *w = *state;
 	struct fx_record tombstone = {.kind = FX_GROUP, .tombstone = true, .group = STR("g")};
-	struct fx_record record = world_foreign(w, "g", GROUP_CONSUMER, "k");
+	struct fx_record record = world_foreign(w, "g", GROUP_STREAMS, "k");
 
 	world_commit(w, "", -1, "t", 0, 5);
 	replay_record(w->shard, &tombstone, -1);
@@ -169,6 +169,21 @@ static void r5_a_streams_group_grows_old(void **state)
 	assert_int_equal(shard_groups_len(w->shard), 0);
 }
 
+static void a_streams_group_in_a_consumer_groups_place(void **state)
+{
+	struct world *w = *state;
+	struct fx_record group = {.kind = FX_CONSUMER_GROUP, .group = STR("g"), .at = w->next++};
+	struct fx_record record = world_foreign(w, "g", GROUP_STREAMS, "k");
+
+	group.consumer.group.epoch = 3;
+	replay_record(w->shard, &group, -1);
+	replay_record(w->shard, &record, -1);
+	assert_int_equal(shard_groups_len(w->shard), 1);
+	record.tombstone = true;
+	replay_record(w->shard, &record, -1);
+	assert_int_equal(shard_groups_len(w->shard), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +195,7 @@ int main(void)
 	    world_test(groups_of_other_types_are_listed_only),
 	    world_test(a_streams_group_turns_classic_when_a_classic_member_joins),
 	    world_test(r5_a_streams_group_grows_old),
+	    world_test(a_streams_group_in_a_consumer_groups_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
