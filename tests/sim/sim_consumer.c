@@ -313,6 +313,20 @@ static void sim_take(struct sim *sim, struct sim_client *client,
 		sim_obey(client);
 }
 
+/*
+ * The answer is lost. If it had said what it uses, what it does not use may be another's by now:
+ * so it takes no more of what it was told before, but asks again. (A client that does take it may
+ * use a partition together with another for a moment, with Apache Kafka as here: there, too, who
+ * does not say that it uses a partition need not give it back.)
+ */
+static void sim_lose(struct sim_client *client, const struct consumer_ask *ask)
+{
+	if (!ask->has_owned)
+		return;
+	memcpy(client->told, client->owned, sizeof(client->owned));
+	client->told_len = client->owned_len;
+}
+
 void sim_name(struct sim *sim, struct sim_client *client)
 {
 	size_t idx = (size_t)(client - sim->clients);
@@ -391,8 +405,10 @@ static void sim_beat(struct sim *sim, struct sim_client *client, int32_t epoch, 
 	err = consumer_heartbeat(sim->shard, sim->now, &ask, &sim->fx, &answer);
 	if (err == ERR_OK)
 		err = sim_run(sim);
-	if (err == ERR_NOSPACE)
+	if (err == ERR_NOSPACE) {
+		sim_lose(client, &ask);
 		return; /* no answer: it asks again */
+	}
 	if (err == ERR_OK)
 		sim_check_waiting(sim, client);
 	if (err == ERR_OK && epoch < 0) {
@@ -408,6 +424,7 @@ static void sim_beat(struct sim *sim, struct sim_client *client, int32_t epoch, 
 	} else {
 		sim_must(err == ERR_OK || err == ERR_UNRELEASED_INSTANCE_ID ||
 			 err == ERR_COORDINATOR_NOT_AVAILABLE);
+		sim_lose(client, &ask);
 	}
 }
 
