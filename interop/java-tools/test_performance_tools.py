@@ -9,6 +9,7 @@ import pytest
 
 from interop.lib import places, wire
 from interop.lib.broker import environment, java
+from interop.lib.clients import wait_until
 from interop.lib.javatools import MAIN
 
 PARTITIONS = 2
@@ -95,6 +96,8 @@ def test_the_copier_copies_each_record_once(run, broker, name, mode):
     wire.create_topic(broker.bootstrap, source, 1)
     wire.create_topic(broker.bootstrap, target, PARTITIONS)
     run("verifiable-producer", "--topic", source, "--max-messages", str(count))
+    # It waits for its last answers only when its process ends, which is a warm one here.
+    wait_until([], lambda: ends(run, source) == {0: count}, "all is produced")
     words = ["--input-topic", source, "--input-partition", "0", "--output-topic", target, "--consumer-group", name]
     words += ["--transactional-id", name, "--transaction-size", "37", "--enable-random-aborts"]
     if mode == "in a group":
