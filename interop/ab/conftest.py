@@ -85,17 +85,8 @@ def _runs(request, kind, tools, tmp_path_factory):
 @pytest.fixture(scope="session", name="timed")
 def _timed(kind, session_home):
     """Both with the times of TIMED, and a topic t: for tests of the xdist group ab-timed."""
-    running = duel.start(kind, os.path.join(session_home, "timed"), TIMED)
-    try:
-        made = duel.Duel(running)
-        for each in made.barriers:
-            each.patience = TIMED_PATIENCE_SECONDS
+    home = os.path.join(session_home, "timed")
+    with duel.running(kind, home, TIMED, patience=TIMED_PATIENCE_SECONDS) as made:
         made.create("t")
         made.await_coordinators("t")
         yield made
-        made.close()
-        for each in running:
-            each.stop()
-    finally:
-        for each in running:
-            each.kill()

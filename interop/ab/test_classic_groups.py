@@ -15,7 +15,6 @@ What differs, and is meant to, is kept out of it:
 - Who leads when the leader has left is the first of a hash map of random ids (Ambiguous); here the longest member.
 """
 
-import contextlib
 import os
 import random
 import struct
@@ -23,7 +22,7 @@ import struct
 import pytest
 
 from interop.lib import duel
-from interop.lib.duel import Ambiguous, Duel, TopicId
+from interop.lib.duel import Ambiguous, TopicId
 
 pytestmark = [pytest.mark.xdist_group("ab-duel"), pytest.mark.timeout(300)]
 
@@ -39,18 +38,11 @@ NONE, REBALANCE, REQUIRED = 0, 27, 79
 
 @pytest.fixture(scope="module", name="both")
 def _both(kind, session_home):
-    running = duel.start(kind, os.path.join(session_home, "duel"), CHANGES)
-    with contextlib.ExitStack() as stack:
-        for each in running:
-            stack.callback(each.kill)
-        made = Duel(running)
+    with duel.running(kind, os.path.join(session_home, "duel"), CHANGES) as made:
         for name, partitions in TOPICS.items():
             made.create(name, partitions)
         made.await_coordinators("duel-a")
         yield made
-        made.close()
-        for each in running:
-            each.stop()
 
 
 def subscription(topics):

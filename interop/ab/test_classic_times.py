@@ -9,7 +9,6 @@ import time
 import pytest
 
 from interop.lib import duel
-from interop.lib.duel import Duel
 
 pytestmark = [pytest.mark.xdist_group("ab-duel-times"), pytest.mark.timeout(300)]
 
@@ -23,19 +22,11 @@ RANGE = [{"Name": "range", "Metadata": b"\0\0\0\0\0\1\0\6times1\xff\xff\xff\xff"
 
 @pytest.fixture(scope="module", name="both")
 def _both(kind, session_home):
-    running = duel.start(kind, os.path.join(session_home, "times"), CHANGES)
-    made = Duel(running)
-    try:
+    with duel.running(kind, os.path.join(session_home, "times"), CHANGES) as made:
         for name in ("times1", "times2"):
             made.create(name)
         made.await_coordinators("times1")
         yield made
-        made.close()
-        for each in running:
-            each.stop()
-    finally:
-        for each in running:
-            each.kill()
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,6 @@ What differs, and is meant to, is kept out of it:
   then; here it gets none (Play.beat).
 """
 
-import contextlib
 import os
 import random
 import time
@@ -23,7 +22,7 @@ import time
 import pytest
 
 from interop.lib import duel
-from interop.lib.duel import Duel, TopicId
+from interop.lib.duel import TopicId
 
 pytestmark = [pytest.mark.xdist_group("ab-duel-consumer"), pytest.mark.timeout(300)]
 
@@ -59,18 +58,11 @@ PATTERNS = (
 
 @pytest.fixture(scope="module", name="both")
 def _both(kind, session_home):
-    running = duel.start(kind, os.path.join(session_home, "duel-consumer"), CHANGES)
-    with contextlib.ExitStack() as stack:
-        for each in running:
-            stack.callback(each.kill)
-        made = Duel(running)
+    with duel.running(kind, os.path.join(session_home, "duel-consumer"), CHANGES) as made:
         for name, partitions in TOPICS.items():
             made.create(name, partitions)
         made.await_coordinators("duel-a")
         yield made
-        made.close()
-        for each in running:
-            each.stop()
 
 
 class Mate:

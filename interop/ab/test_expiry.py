@@ -9,7 +9,6 @@ unknown. Here they are good.
 """
 
 import os
-import shutil
 import struct
 import time
 
@@ -17,7 +16,6 @@ import pytest
 
 from interop.lib import batches, broker, duel, frames
 from interop.lib.answers import Asker
-from interop.lib.duel import Duel
 
 pytestmark = [pytest.mark.xdist_group("ab-expiry"), pytest.mark.timeout(300)]
 
@@ -166,22 +164,9 @@ def _both(kind, session_home):
     seed = broker.Broker(kind, f"{home}-seed", {**CHANGES, "offsets.retention.check.interval.ms": "3600000"}).start()
     write_seeds(seed)
     seed.stop()
-    running = [broker.Broker(each, f"{home}{n}", CHANGES) for n, each in enumerate(("stock", kind))]
-    try:
-        for each in running:
-            shutil.copytree(seed.data, each.data)
-            each.start()
-        made = Duel(running)
-        for each in made.barriers:
-            each.patience = PATIENCE_SECONDS
+    with duel.running(kind, home, CHANGES, seed=seed.data, patience=PATIENCE_SECONDS) as made:
         made.await_coordinators("wanted")
         yield made
-        made.close()
-        for each in running:
-            each.stop()
-    finally:
-        for each in running:
-            each.kill()
 
 
 @pytest.fixture(autouse=True)

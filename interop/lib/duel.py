@@ -6,8 +6,10 @@ before it, and its answer after theirs, since both brokers run with one network 
 must have answered the same requests, with the same, member ids made equal.
 """
 
+import contextlib
 import re
 import select
+import shutil
 import time
 
 from interop.lib import answers, broker
@@ -61,14 +63,14 @@ class Flight:
 class Duel:
     """Two running brokers (Apache Kafka first) and everything that was asked of them."""
 
-    def __init__(self, brokers):
+    def __init__(self, brokers, patience):
         self.brokers = brokers
         self.numbers = 0
         self.idle, self.open = [], []
         self.names, self.real_ids = ({}, {}), ({}, {})
         self.topic_ids = ({}, {})
         self.history = []
-        self.barriers = [answers.Asker(each.port) for each in brokers]
+        self.barriers = [answers.Asker(each.port, patience) for each in brokers]
 
     def close(self):
         self.forget()
@@ -261,9 +263,18 @@ class TopicId:
         return bytes.fromhex(ids[self.name].replace("-", "")) if self.name in ids else bytes(15) + b"\7"
 
 
-def start(kind, home, changes):
-    """Both, running; to be stopped and killed by the caller."""
-    running = [broker.Broker(each, f"{home}{n}", {**CONFIG, **changes}) for n, each in enumerate(("stock", kind))]
-    for each in running:
-        each.start()
-    return running
+@contextlib.contextmanager
+def running(kind, home, changes, seed=None, patience=answers.PATIENCE_SECONDS):
+    """A Duel of two brokers that end with it; each starts on a copy of the data directory `seed`, if there is one."""
+    brokers = [broker.Broker(each, f"{home}{n}", {**CONFIG, **changes}) for n, each in enumerate(("stock", kind))]
+    with contextlib.ExitStack() as stack:
+        for each in brokers:
+            stack.callback(each.kill)
+            if seed is not None:
+                shutil.copytree(seed, each.data)
+            each.start()
+        made = Duel(brokers, patience)
+        yield made
+        made.close()
+        for each in brokers:
+            each.stop()
