@@ -216,6 +216,12 @@ static enum err heartbeat_find_member(struct heartbeat *hb)
 	const struct cmember *member = consumer_find(hb->ev.c, ask->member_id);
 	bool joins = ask->member_epoch == CONSUMER_EPOCH_JOIN;
 
+	if (member == NULL) {
+		enum err err = heartbeat_check_room(hb);
+
+		if (err != ERR_OK)
+			return err;
+	}
 	hb->ev.next = &hb->next;
 	if (ask->instance_id.ptr != NULL)
 		return heartbeat_find_static(hb);
@@ -290,10 +296,8 @@ static enum err heartbeat_go_on(struct heartbeat *hb)
 {
 	struct cevent *ev = &hb->ev;
 	struct update_told told;
-	enum err err = heartbeat_check_room(hb);
+	enum err err = heartbeat_find_member(hb);
 
-	if (err == ERR_OK)
-		err = heartbeat_find_member(hb);
 	if (err == ERR_OK)
 		err = consumer_resolve(ev, hb->ask->regex, &hb->answer->message);
 	if (err != ERR_OK)
