@@ -315,10 +315,7 @@ void consumer_clear(struct group *group)
 
 static struct consumer *consumer_make(struct group *group)
 {
-	if (group->type == GROUP_CLASSIC)
-		group_clear(group, ERR_UNKNOWN_MEMBER_ID, NULL);
-	foreign_clear(group);
-	shard_set_type(group, GROUP_CONSUMER);
+	shard_become(group, GROUP_CONSUMER);
 	if (group->consumer == NULL) {
 		group->consumer = keep_alloc_small(group->shard->keep, sizeof(*group->consumer));
 		/* Until a record says another: for a group of nobody's topics none is written. */

@@ -9,7 +9,7 @@
  * joins: the old records get tombstones then. Share groups have state in another topic, so they are
  * only listed.
  */
-#include "group/consumer_int.h"
+#include "group/group_int.h"
 
 static struct foreign_key *foreign_find(const struct group *group, struct bytes key)
 {
@@ -24,10 +24,7 @@ void foreign_put(struct group *group, const struct fx_record *record)
 	struct bytes key = record->foreign.key;
 	struct foreign_key *kept;
 
-	if (group->type == GROUP_CLASSIC)
-		group_clear(group, ERR_UNKNOWN_MEMBER_ID, NULL);
-	consumer_clear(group);
-	shard_set_type(group, record->foreign.type);
+	shard_become(group, record->foreign.type);
 	if (foreign_find(group, key) != NULL)
 		return;
 	kept = keep_alloc_small(group->shard->keep, sizeof(*kept) + key.len);

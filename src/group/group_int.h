@@ -140,6 +140,8 @@ struct group *shard_find(const struct shard *shard, struct str id);
 /* The group, a new one if there is none: of GROUP_NONE. NULL over the memory cap. */
 struct group *shard_make(struct shard *shard, struct str id) must_check;
 void shard_set_type(struct group *group, enum group_type type);
+/* By its records it is of this type, not GROUP_NONE: what it was as one of another goes. */
+void shard_become(struct group *group, enum group_type type);
 /* Frees the group if nothing is left of it. */
 void shard_drop_if_void(struct group *group);
 /* Looks for expired offsets from time to time as long as there are groups. */

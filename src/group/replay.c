@@ -35,9 +35,7 @@ static void replay_group(struct group *group, const struct fx_record *record)
 			shard_set_type(group, GROUP_NONE);
 		return;
 	}
-	foreign_clear(group);
-	consumer_clear(group);
-	shard_set_type(group, GROUP_CLASSIC);
+	shard_become(group, GROUP_CLASSIC);
 	if (protocol.ptr == NULL && value->members_len > 0)
 		protocol = STR("");
 	if (value->protocol_type.len > 0)

@@ -145,6 +145,18 @@ void shard_set_type(struct group *group, enum group_type type)
 	group->type = type;
 }
 
+void shard_become(struct group *group, enum group_type type)
+{
+	must(type != GROUP_NONE);
+	if (type != GROUP_CLASSIC && group->type == GROUP_CLASSIC)
+		group_clear(group, ERR_UNKNOWN_MEMBER_ID, NULL);
+	if (type != GROUP_CONSUMER)
+		consumer_clear(group);
+	if (type == GROUP_CLASSIC || type == GROUP_CONSUMER)
+		foreign_clear(group);
+	shard_set_type(group, type);
+}
+
 void shard_drop_if_void(struct group *group)
 {
 	if (group->type == GROUP_NONE && group->topics == NULL)
