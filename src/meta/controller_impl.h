@@ -12,11 +12,11 @@
 #ifndef META_CONTROLLER_IMPL_H
 #define META_CONTROLLER_IMPL_H
 
+#include "base/log.h"
 #include "base/rnd.h"
 #include "meta/config.h"
 #include "meta/controller.h"
 #include "meta/image_apply.h"
-#include "base/log.h"
 #include "meta/mlog.h"
 
 #define CONTROLLER_MAGIC 0xc0447011u

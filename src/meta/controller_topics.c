@@ -517,7 +517,7 @@ static void create_configured(struct controller *ctl, struct controller_new_topi
 {
 	topic->configs = configs;
 	topic->configs_len = configs_len;
-	topic->err = create_one(ctl, topic);
+	(void)create_one(ctl, topic); /* what goes wrong is logged, and is in topic->err */
 	topic->configs = NULL;
 	topic->configs_len = 0;
 }

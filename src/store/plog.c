@@ -336,9 +336,10 @@ int32_t plog_epoch_of(struct plog *log, int64_t offset)
 
 void plog_expire_producers(struct plog *log)
 {
-	int64_t now_ms = clock_mono_ms(log->env->clock);
+	int64_t now_ms;
 
 	must_be(log, PLOG_MAGIC);
+	now_ms = clock_mono_ms(log->env->clock);
 	if (log->producers == NULL ||
 	    now_ms - log->producers->looked_ms < log->cfg->producer_check_ms)
 		return;
